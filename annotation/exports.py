@@ -1,0 +1,49 @@
+"""Datasets into files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from annotation.formats import Report, WrittenDocument, get_format
+from annotation.stored import load_dataset, spans_of
+from ner import tables
+
+_documents = tables.documents
+_ROWS_AT_A_TIME = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSummary:
+    """What reached the file: documents, entities per label, and what the format could not say, in sentences."""
+
+    documents: int
+    entities: dict[str, int]
+    losses: list[str]
+
+
+def export_dataset(connection: Connection, dataset: str, format_name: str, stream: BinaryIO) -> ExportSummary:
+    """Write a dataset's documents, in order, with their gold spans, as UTF-8 into a stream of bytes.
+
+    Documents that are not settled have no spans; formats that cannot say so leave them out and report it.
+    Raises NotFound for the dataset, InvalidInput for the format.
+    """
+    chosen = get_format(format_name)
+    report = Report()
+    chosen.write(_settled(connection, load_dataset(connection, dataset).id, report), stream, report)
+    return ExportSummary(report.documents, dict(report.entities.most_common()), report.losses())
+
+
+def _settled(connection: Connection, dataset_id: str, report: Report) -> Iterator[WrittenDocument]:
+    rows = connection.execute(
+        sa.select(_documents.c.text, _documents.c.meta, _documents.c.gold, _documents.c.revision)
+        .where(_documents.c.dataset_id == dataset_id)
+        .order_by(_documents.c.position)
+        .execution_options(yield_per=_ROWS_AT_A_TIME)
+    )
+    for row in rows:
+        if row.gold is None and row.revision:
+            report.lost("Documents whose corrections are not in the file, as too few people agree on them: {}.")
+        yield WrittenDocument(row.text, None if row.gold is None else spans_of(row.gold), row.meta)

@@ -1,0 +1,154 @@
+"""Frozen gold: a dataset's settled documents as one file named by the hash of its content."""
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import uuid
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from annotation.stored import load_dataset, spans_of
+from ner import tables
+from ner.database import lock_for_appending, utc_now
+from ner.documents import EntitySpan
+from ner.errors import Conflict, InvalidInput, MalformedFile, NotFound
+from registry import audit
+
+_documents, _revisions, _snapshots = tables.documents, tables.revisions, tables.snapshots
+_ROWS_AT_A_TIME = 1_000
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Frozen gold. `hash`: SHA-256 of the content; `entities`: how many per label; `labels`: those that occur."""
+
+    hash: str
+    dataset: str
+    documents: int
+    entities: dict[str, int]
+    labels: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotDocument:
+    """One frozen document; `is_correction` says that a person, not a file, settled it."""
+
+    text: str
+    spans: tuple[EntitySpan, ...]
+    document_id: str
+    is_correction: bool
+
+
+def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path) -> Snapshot:
+    """Write the gold documents of a dataset, in order, to `folder/snapshots/<hash>.jsonl.gz`, and note it.
+
+    The hash is over canonical lines (JSON, sorted keys, no blanks, UTF-8), so the same content is the same snapshot:
+    one file and one row, whenever and by whomever it is frozen. The file appears whole or not at all.
+
+    Raises NotFound for the dataset, Conflict when it has no gold document.
+    """
+    found = load_dataset(connection, dataset)
+    target = folder / "snapshots"
+    target.mkdir(parents=True, exist_ok=True)
+    draft = target / f".{uuid.uuid4().hex}.part"
+    try:
+        digest, documents, entities = _write(_lines(connection, found.id), draft)
+        if not documents:
+            raise Conflict(f"The dataset '{dataset}' has no gold document; label or correct some first.")
+        draft.replace(target / f"{digest}.jsonl.gz")
+    finally:
+        draft.unlink(missing_ok=True)
+    snapshot = Snapshot(digest, dataset, documents, dict(entities.most_common()), sorted(entities))
+    _note(connection, snapshot, actor)
+    return snapshot
+
+
+def read_snapshot(folder: Path, snapshot_hash: str) -> list[SnapshotDocument]:
+    """The documents of a snapshot, in the dataset's order.
+
+    Raises InvalidInput for what is no hash, NotFound when the file is not there, MalformedFile when its content is
+    not what was frozen.
+    """
+    if not _HASH.fullmatch(snapshot_hash):
+        raise InvalidInput(f"'{snapshot_hash}' is not a snapshot's hash of 64 hexadecimal digits.")
+    path = folder / "snapshots" / f"{snapshot_hash}.jsonl.gz"
+    if not path.exists():
+        raise NotFound(f"There is no snapshot {snapshot_hash} in {folder}.")
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error):
+        content = b""
+    if hashlib.sha256(content).hexdigest() != snapshot_hash:
+        raise MalformedFile(f"The snapshot {snapshot_hash} was changed after it was frozen; freeze the dataset again.")
+    return [_as_document(json.loads(line)) for line in content.split(b"\n") if line]
+
+
+def _lines(connection: Connection, dataset_id: str) -> Iterator[tuple[bytes, list[Any]]]:
+    settled_by = sa.and_(
+        _revisions.c.document_id == _documents.c.id, _revisions.c.revision == _documents.c.gold_revision
+    )
+    rows = connection.execute(
+        sa.select(_documents.c.id, _documents.c.text, _documents.c.gold, _revisions.c.kind)
+        .join(_revisions, settled_by)
+        .where(_documents.c.dataset_id == dataset_id)
+        .order_by(_documents.c.position)
+        .execution_options(yield_per=_ROWS_AT_A_TIME)
+    )
+    for row in rows:
+        fields = {
+            "document_id": row.id,
+            "is_correction": row.kind == "correction",
+            "spans": row.gold,
+            "text": row.text,
+        }
+        yield json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n", row.gold
+
+
+def _write(lines: Iterator[tuple[bytes, list[Any]]], draft: Path) -> tuple[str, int, Counter[str]]:
+    digest, documents, entities = hashlib.sha256(), 0, Counter[str]()
+    # No name and no time in the header: equal content gives equal bytes.
+    with draft.open("xb") as file:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+            for line, gold in lines:
+                packed.write(line)
+                digest.update(line)
+                documents += 1
+                entities.update(label for _, _, label in gold)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest(), documents, entities
+
+
+def _note(connection: Connection, snapshot: Snapshot, actor: str) -> None:
+    lock_for_appending(connection, "snapshots")
+    if connection.execute(sa.select(_snapshots.c.hash).where(_snapshots.c.hash == snapshot.hash)).first():
+        return
+    connection.execute(
+        _snapshots.insert().values(
+            hash=snapshot.hash,
+            dataset=snapshot.dataset,
+            documents=snapshot.documents,
+            entities=snapshot.entities,
+            labels=snapshot.labels,
+            created_at=utc_now(),
+            created_by=actor,
+        )
+    )
+    details = {"hash": snapshot.hash, "documents": snapshot.documents}
+    audit.append(connection, actor=actor, action="dataset.freeze", subject=snapshot.dataset, details=details)
+
+
+def _as_document(fields: dict[str, Any]) -> SnapshotDocument:
+    return SnapshotDocument(
+        fields["text"], spans_of(fields["spans"]), fields["document_id"], bool(fields["is_correction"])
+    )

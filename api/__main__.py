@@ -1,0 +1,26 @@
+"""`python -m api`: one API process for production, behind a gateway."""
+
+import uvicorn
+
+from api.main import create_app
+from ner.logs import configure_logs
+from ner.settings import load_settings
+
+
+def main() -> None:
+    """Serve until a signal says stop."""
+    settings = load_settings()
+    configure_logs("api", settings.log_level)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+if __name__ == "__main__":
+    main()

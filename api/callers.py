@@ -1,0 +1,177 @@
+"""Who is calling: an API key, a session as a bearer token, or a session in the browser's cookie.
+
+What the database says about a key or a person is remembered for `FRESH_SECONDS`, so that the hot path does no SQL and
+a revoked key is refused everywhere within five seconds.
+"""
+
+import asyncio
+import datetime as dt
+import hmac
+import logging
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import jwt
+import sqlalchemy as sa
+from fastapi import Request, Response
+
+from api.exchange import Caller
+from ner.database import Database, utc_now
+from ner.errors import NotAllowed, NotSignedIn
+from registry.keys import derived_key, find_user, fingerprint, key_by_prefix, prefix_of
+
+FRESH_SECONDS = 2.0
+# While the database does not answer, what was known of a caller holds a little longer.
+_STALE_SECONDS = 300.0
+COOKIE = "ner_session"
+WRITE_HEADER = ("x-requested-with", "workbench")
+_REMEMBERED = 10_000
+_AUDIENCE = "ner-workbench"
+_ALGORITHM = "HS256"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_SIGN_IN_FIRST = "Send an API key in X-API-Key or Authorization: Bearer, or sign in to the workbench."
+_WRONG_KEY = "This API key is wrong, expired or revoked; ask an administrator for a new one."
+_ENDED = "This session has ended; sign in again."
+_LOG = logging.getLogger(__name__)
+
+AccountKind = Literal["key", "user"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the database says about a key or a person."""
+
+    caller: Caller
+    secret_hash: str
+    expires_at: dt.datetime | None
+
+    def is_valid(self, now: dt.datetime) -> bool:
+        """Whether the key has not expired yet."""
+        return self.expires_at is None or now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    account: Account | None
+    at: float
+
+
+class Callers:
+    """Turns a request into its caller. `secret` is the installation's key, `hours` the length of a session."""
+
+    def __init__(self, database: Database, secret: bytes, hours: float) -> None:
+        self._database = database
+        self._secret = secret
+        self._session_key = derived_key(secret, "session")
+        self._lifetime = dt.timedelta(hours=hours)
+        self._known: OrderedDict[tuple[AccountKind, str], _Remembered] = OrderedDict()
+        # Threads of its own: long work of other routes must not keep anybody from being recognised.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="callers")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    async def identify(self, request: Request) -> Caller:
+        """The caller of a request. Raises NotSignedIn, or NotAllowed for a write by cookie without its header."""
+        headers = request.headers
+        bearer = headers.get("authorization", "")
+        key = headers.get("x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
+        if key:
+            return await (self.by_session(key) if prefix_of(key) is None and key.count(".") == 2 else self.by_key(key))
+        token = request.cookies.get(COOKIE)
+        if token is None:
+            raise NotSignedIn(_SIGN_IN_FIRST)
+        if request.method not in _SAFE_METHODS and headers.get(WRITE_HEADER[0]) != WRITE_HEADER[1]:
+            raise NotAllowed("A write with the session cookie needs the header X-Requested-With: workbench.")
+        return await self.by_session(token)
+
+    async def by_key(self, key: str) -> Caller:
+        """The caller who holds `key`. Raises NotSignedIn."""
+        prefix = prefix_of(key)
+        account = await self._account("key", prefix) if prefix is not None else None
+        if account is None or not account.is_valid(utc_now()):
+            raise NotSignedIn(_WRONG_KEY)
+        if not hmac.compare_digest(account.secret_hash, fingerprint(self._secret, "api key", key)):
+            raise NotSignedIn(_WRONG_KEY)
+        return account.caller
+
+    async def by_session(self, token: str) -> Caller:
+        """The caller whose session `token` is. Raises NotSignedIn."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._session_key,
+                algorithms=[_ALGORITHM],
+                audience=_AUDIENCE,
+                issuer=_AUDIENCE,
+                options={"require": ["exp", "iat", "aud", "iss", "sub"]},
+            )
+        except (jwt.InvalidTokenError, UnicodeError) as error:
+            raise NotSignedIn(_ENDED) from error
+        account = await self._account("key" if claims.get("kind") == "key" else "user", str(claims["sub"]))
+        if account is None or not account.is_valid(utc_now()):
+            raise NotSignedIn(_ENDED)
+        return account.caller
+
+    def session_of(self, kind: AccountKind, name: str) -> str:
+        """A new session token for a person (by name) or a key (by prefix)."""
+        now = utc_now()
+        claims = {"sub": name, "kind": kind, "iat": now, "exp": now + self._lifetime}
+        return jwt.encode(claims | {"aud": _AUDIENCE, "iss": _AUDIENCE}, self._session_key, algorithm=_ALGORITHM)
+
+    def set_cookie(self, request: Request, response: Response, token: str) -> None:
+        """Keep a session in the browser: not readable by scripts, not sent along from other sites."""
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=int(self._lifetime.total_seconds()),
+            httponly=True,
+            samesite="lax",
+            secure=request.url.scheme == "https",
+            path="/",
+        )
+
+    def forget(self) -> None:
+        """Ask the database anew about everybody; called after a change made through this process."""
+        self._known.clear()
+
+    async def _account(self, kind: AccountKind, name: str) -> Account | None:
+        known = self._known.get((kind, name))
+        now = time.monotonic()
+        if known is not None and now - known.at < FRESH_SECONDS:
+            return known.account
+        try:
+            account = await asyncio.get_running_loop().run_in_executor(self._threads, self._read, kind, name)
+        except sa.exc.SQLAlchemyError:
+            if known is None or known.account is None or now - known.at > _STALE_SECONDS:
+                raise
+            _LOG.error("The database does not answer; a caller is let in by what was known of them.")
+            return known.account
+        self._known[(kind, name)] = _Remembered(account, now)
+        self._known.move_to_end((kind, name))
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return account
+
+    def _read(self, kind: AccountKind, name: str) -> Account | None:
+        with self._database.reading() as connection:
+            return _key_account(connection, name) if kind == "key" else _user_account(connection, name)
+
+
+def _key_account(connection: sa.Connection, prefix: str) -> Account | None:
+    record = key_by_prefix(connection, prefix)
+    if record is None or not record.is_valid(utc_now()):
+        return None
+    caller = Caller(record.id, record.name, record.role, record.rate_limit_per_hour)
+    return Account(caller, record.secret_hash, record.expires_at)
+
+
+def _user_account(connection: sa.Connection, name: str) -> Account | None:
+    user = find_user(connection, name)
+    if user is None or user.disabled_at is not None:
+        return None
+    return Account(Caller(f"user:{user.id}", user.name, user.role, None), "", None)

@@ -1,0 +1,167 @@
+"""Documents, their corrections, and which one to look at next."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from annotation.capture import TRAFFIC, adopt_captured
+from annotation.corrections import list_revisions, save_correction
+from annotation.datasets import get_document
+from annotation.stored import load_dataset
+from annotation.tasks import next_captured, next_document
+from api.bodies import refusals
+from api.exchange import Caller
+from api.roles import Called, Wired, guarded_router, role
+from api.schemas import (
+    AnnotationRequest,
+    AnnotationResponse,
+    DocumentShape,
+    RevisionList,
+    RevisionShape,
+    SpanShape,
+    TaskShape,
+)
+from api.shapes import document_shape, spans_shape, suggestions_shape
+from api.wiring import Wiring
+from ner import tables
+from ner.documents import Document, EntitySpan
+from ner.errors import InvalidInput, InvalidSpan
+from registry import audit
+
+router = guarded_router(prefix="/api/v1", tags=["text"], responses=refusals(401, 403, 404))
+
+_MOST_EXCLUDED = 500
+
+
+@router.get("/documents/{document_id}", response_model=DocumentShape)
+@role("viewer")
+def show(document_id: str, wiring: Wired) -> DocumentShape:
+    """A document with the spans of its newest revision."""
+    with wiring.database.reading() as connection:
+        return document_shape(get_document(connection, document_id))
+
+
+@router.get("/documents/{document_id}/revisions", response_model=RevisionList)
+@role("viewer")
+def revisions(document_id: str, wiring: Wired) -> RevisionList:
+    """Everything that was ever said about a document, newest first."""
+    with wiring.database.reading() as connection:
+        text = get_document(connection, document_id).text
+        found = list_revisions(connection, document_id)
+    shapes = [
+        RevisionShape(
+            revision=one.revision,
+            author=one.author,
+            kind="import" if one.kind == "import" else "correction",
+            spans=spans_shape(text, one.spans),
+            model_version=one.model_version,
+            created_at=one.created_at,
+        )
+        for one in found
+    ]
+    return RevisionList(revisions=sorted(shapes, key=lambda shape: -shape.revision))
+
+
+@router.post(
+    "/documents/{document_id}/annotations",
+    response_model=AnnotationResponse,
+    status_code=201,
+    responses=refusals(409, 422),
+)
+@role("annotator")
+def annotate(document_id: str, body: AnnotationRequest, wiring: Wired, caller: Called) -> AnnotationResponse:
+    """Save a person's spans as the next revision.
+
+    409 `stale_correction` when somebody saved another one since `base_revision`; its details hold both. Sent again
+    with the same `operation_id` it is stored once.
+    """
+    with wiring.database.transaction() as connection:
+        document = get_document(connection, document_id)
+        is_repeated = _is_known(connection, body.operation_id)
+        saved = save_correction(
+            connection,
+            document_id,
+            base_revision=body.base_revision,
+            spans=[_span(document.text, span) for span in body.spans],
+            operation_id=body.operation_id,
+            author=caller.name,
+            model_version=body.model_version,
+        )
+        if not is_repeated:
+            details = {"dataset": document.dataset, "revision": saved.revision, "spans": len(body.spans)}
+            audit.append(connection, actor=caller.name, action="annotation.saved", subject=document_id, details=details)
+    return AnnotationResponse(document_id=document_id, revision=saved.revision, is_gold=saved.is_gold)
+
+
+@router.get("/tasks/next", response_model=TaskShape, responses=refusals(422))
+@role("annotator")
+def next_task(
+    wiring: Wired,
+    caller: Called,
+    dataset: str | None = None,
+    source: str | None = None,
+    exclude: str = "",
+    suggest: bool = True,
+) -> TaskShape:
+    """The next document to correct: of a `dataset`, or with `source=traffic` of the kept texts of traffic.
+
+    `exclude` lists ids of documents that the person has just seen, with commas between them.
+    """
+    seen = [name for name in exclude.split(",") if name][:_MOST_EXCLUDED]
+    if source == TRAFFIC:
+        document, reason, remaining = _next_of_traffic(wiring, caller, seen)
+    elif source is None and dataset is not None:
+        with wiring.database.reading() as connection:
+            document, reason, remaining = next_document(connection, dataset, exclude=seen)
+    else:
+        raise InvalidInput("Name a dataset, or ask for source=traffic.")
+    if document is None:
+        return TaskShape(document=None, reason=reason, remaining=remaining)
+    return _task(wiring, document, reason, remaining, suggest)
+
+
+@router.get("/tasks/{document_id}", response_model=TaskShape)
+@role("annotator")
+def task_of(document_id: str, wiring: Wired, suggest: bool = True) -> TaskShape:
+    """One named document as a task: what is stored, and what the stable version suggests."""
+    with wiring.database.reading() as connection:
+        document = get_document(connection, document_id)
+    return _task(wiring, document, "Opened by name.", 0, suggest)
+
+
+def _next_of_traffic(wiring: Wiring, caller: Caller, seen: list[str]) -> tuple[Document | None, str, int]:
+    with wiring.database.transaction() as connection:
+        captured, reason, remaining = next_captured(connection, wiring.secret, exclude=seen)
+        if captured is None:
+            return None, reason, remaining
+        return adopt_captured(connection, wiring.secret, captured.request_id, caller.name), reason, remaining
+
+
+def _task(wiring: Wiring, document: Document, reason: str, remaining: int, suggest: bool) -> TaskShape:
+    with wiring.database.reading() as connection:
+        dataset = load_dataset(connection, document.dataset)
+    stable = wiring.serving.lineup.stable if suggest and document.text.strip() else None
+    suggestions = stable.tagger.tag([document.text])[0].spans if stable is not None else ()
+    return TaskShape(
+        document=document_shape(document),
+        suggestions=suggestions_shape(suggestions),
+        model_version=stable.version if stable is not None else None,
+        reason=reason,
+        labels=list(dataset.labels),
+        nesting=dataset.nesting,
+        remaining=remaining,
+    )
+
+
+def _span(text: str, shape: SpanShape) -> EntitySpan:
+    span = EntitySpan(shape.start, shape.end, shape.label)
+    if shape.text is not None and shape.text != span.surface(text):
+        raise InvalidSpan(
+            f"The span [{shape.start}, {shape.end}) does not cover the characters that were sent with it; "
+            "offsets count characters (Unicode code points), not UTF-16 units or bytes."
+        )
+    return span
+
+
+def _is_known(connection: Connection, operation_id: str) -> bool:
+    query = sa.select(tables.revisions.c.id).where(tables.revisions.c.operation_id == operation_id)
+    return connection.scalar(query) is not None

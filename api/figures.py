@@ -1,0 +1,58 @@
+"""How good the versions are, what traffic looks like, and whether it still is what they were trained for."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from api.bodies import refusals
+from api.roles import Wired, guarded_router, role
+from api.wiring import Wiring
+from dashboards.drift import drift
+from dashboards.quality import quality
+from dashboards.traffic import traffic
+from ner.errors import BrokenPackage, NoServingVersion
+from registry.rollout import current_rollout
+from registry.versions import get_version
+
+router = guarded_router(prefix="/api/v1", tags=["figures"], responses=refusals(401, 403))
+
+Hours = Annotated[float, Query(gt=0, le=24 * 366, description="How far to look back.")]
+
+
+@router.get("/quality")
+@role("viewer")
+def show_quality(wiring: Wired) -> dict[str, Any]:
+    """Every version with its scores on its own test part."""
+    with wiring.database.reading() as connection:
+        return quality(connection)
+
+
+@router.get("/traffic", responses=refusals(422))
+@role("viewer")
+def show_traffic(wiring: Wired, hours: Hours = 24) -> dict[str, Any]:
+    """Requests, errors, latencies and shares of recent traffic, and the verdict on the canary."""
+    wiring.log.flush()
+    with wiring.database.reading() as connection:
+        return traffic(connection, hours=hours)
+
+
+@router.get("/drift", responses=refusals(404, 422, 503))
+@role("viewer")
+def show_drift(wiring: Wired, version: str | None = None, hours: Hours = 24) -> dict[str, Any]:
+    """A version's recent traffic (the stable one's unless named) beside the text that it was measured on."""
+    wiring.log.flush()
+    with wiring.database.reading() as connection:
+        chosen = version or current_rollout(connection).stable
+        if chosen is None:
+            raise NoServingVersion("No version is stable yet; name the version to look at.")
+        digest = get_version(connection, chosen).package_hash
+        return drift(connection, chosen, _profile(wiring, chosen, digest), hours=hours)
+
+
+def _profile(wiring: Wiring, version: str, digest: str) -> dict[str, Any]:
+    path = wiring.packages.folder(version, digest) / "profile.json"
+    if not path.exists():
+        raise BrokenPackage(f"Version {version} has no profile.json, so its traffic cannot be compared with anything.")
+    profile: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return profile

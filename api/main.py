@@ -1,0 +1,82 @@
+"""The door of the API: wiring, and nothing else."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import (
+    audit,
+    capture,
+    compare,
+    datasets,
+    demos,
+    docs,
+    documents,
+    figures,
+    health,
+    inference_protocol,
+    keys,
+    predict,
+    rollout,
+    runs,
+    sessions,
+    users,
+    versions,
+)
+from api.errors import add_error_handler
+from api.middleware import Edge
+from api.serving import TaggerLoader
+from api.wiring import wire
+from ner.database import Database
+from ner.settings import Settings
+from registry.taggers import load_tagger
+
+_BODY_BYTES = 16 * 2**20
+# The hot routes first: a path is looked for from the top.
+_ROOMS = (
+    *(predict, health, inference_protocol, sessions, datasets, documents, runs, versions, rollout, compare),
+    *(figures, audit, keys, users, demos, capture, docs),
+)
+
+
+def create_app(
+    settings: Settings, database: Database | None = None, *, tagger_loader: TaggerLoader = load_tagger
+) -> FastAPI:
+    """The API as one ASGI app. `database` None means the one that the settings name, closed with the app.
+
+    Versions are loaded, the rollout followed and the log written between the app's startup and its shutdown;
+    whoever mounts the app must run its lifespan (`app.router.lifespan_context(app)`).
+    """
+    wiring = wire(settings, database, tagger_loader)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await wiring.start()
+        try:
+            yield
+        finally:
+            await wiring.stop()
+
+    app = FastAPI(
+        title="NER workbench",
+        version=health.software_version(),
+        description=docs.DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.wiring = wiring
+    app.add_middleware(
+        Edge,
+        measures=wiring.measures,
+        body_bytes=_BODY_BYTES,
+        upload_bytes=settings.max_upload_megabytes * 2**20,
+    )
+    add_error_handler(app)
+    for room in _ROOMS:
+        # Not `include_router`: it would match every path twice, which the hot routes would pay for.
+        app.router.routes.extend(room.router.routes)
+    return app

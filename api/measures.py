@@ -1,0 +1,136 @@
+"""What this process measures of itself: Prometheus metrics, and the last five minutes in numbers."""
+
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import Counter as PrometheusCounter
+
+from api.exchange import Exchange
+from api.schemas import MetricsResponse
+
+WINDOW_SECONDS = 300
+_KEPT = 1 << 16
+# Every threshold that a success criterion names is an edge, so that a share below it can be read off exactly.
+_EDGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
+ANSWERING_ROUTES = frozenset(
+    {
+        "/api/v1/ner/predict",
+        "/api/v1/ner/batch",
+        "/v2/models/{model}/infer",
+        "/v2/models/{model}/versions/{version}/infer",
+    }
+)
+
+
+class Recent:
+    """The answers of the last `WINDOW_SECONDS`: latencies of the newest 65,536, counts of all of them."""
+
+    def __init__(self) -> None:
+        self._moments = np.full(_KEPT, -np.inf)
+        self._latencies_ms = np.zeros(_KEPT)
+        self._next = 0
+        self._seconds: dict[int, Counter[str]] = {}
+        self._lock = threading.Lock()
+
+    def answered(self, latency_ms: float, *, failed: bool, now: float) -> None:
+        """Note one answer to a request."""
+        with self._lock:
+            self._moments[self._next] = now
+            self._latencies_ms[self._next] = latency_ms
+            self._next = (self._next + 1) % _KEPT
+            counts = self._second(now)
+            counts["requests"] += 1
+            counts["errors"] += failed
+
+    def looked_up(self, *, hit: bool, now: float) -> None:
+        """Note one look into the cache."""
+        with self._lock:
+            counts = self._second(now)
+            counts["lookups"] += 1
+            counts["hits"] += hit
+
+    def summary(self, now: float) -> MetricsResponse:
+        """The figures of the window that ends at `now` (seconds of a monotonic clock)."""
+        with self._lock:
+            latencies = self._latencies_ms[self._moments > now - WINDOW_SECONDS]
+            counts: Counter[str] = Counter()
+            for second, counted in self._seconds.items():
+                if second > now - WINDOW_SECONDS:
+                    counts.update(counted)
+        p50, p95, p99 = np.percentile(latencies, (50, 95, 99)).tolist() if latencies.size else (None, None, None)
+        return MetricsResponse(
+            latency_p50=p50,
+            latency_p95=p95,
+            latency_p99=p99,
+            throughput=counts["requests"] / WINDOW_SECONDS,
+            error_rate=_share(counts["errors"], counts["requests"]),
+            cache_hit_rate=_share(counts["hits"], counts["lookups"]),
+            requests=counts["requests"],
+            window_seconds=WINDOW_SECONDS,
+        )
+
+    def _second(self, now: float) -> Counter[str]:
+        second = int(now)
+        if second not in self._seconds:
+            for old in [known for known in self._seconds if known <= second - WINDOW_SECONDS]:
+                del self._seconds[old]
+            self._seconds[second] = Counter()
+        return self._seconds[second]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+class Measures:
+    """The metrics of one app, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.recent = Recent()
+        names = ("route", "status", "version", "variant")
+        self._requests = PrometheusCounter("ner_requests", "Requests answered.", names, registry=self.registry)
+        self._seconds = Histogram(
+            "ner_request_seconds",
+            "Seconds from request to answer.",
+            ("route", "version", "variant"),
+            buckets=_EDGES,
+            registry=self.registry,
+        )
+        self._entities = PrometheusCounter(
+            "ner_entities", "Entities found.", ("label", "version"), registry=self.registry
+        )
+        self._cache = PrometheusCounter(
+            "ner_cache_lookups", "Looks into the cache.", ("result",), registry=self.registry
+        )
+        self.load_seconds = Gauge(
+            "ner_model_load_seconds", "Seconds that loading took.", ("version",), registry=self.registry
+        )
+        self.canary_share = Gauge("ner_canary_share", "The canary's share of traffic, 0 to 1.", registry=self.registry)
+        self.log_waiting = Gauge("ner_prediction_log_waiting", "Log rows not written yet.", registry=self.registry)
+        self.log_dropped = Gauge("ner_prediction_log_dropped", "Log rows lost since start.", registry=self.registry)
+
+    def request(self, route: str, status: int, exchange: Exchange) -> None:
+        """Count one answered request."""
+        latency_ms = exchange.latency_ms()
+        self._requests.labels(route, status, exchange.version, exchange.variant).inc()
+        self._seconds.labels(route, exchange.version, exchange.variant).observe(latency_ms / 1000)
+        if route in ANSWERING_ROUTES:
+            self.recent.answered(latency_ms, failed=status >= 500, now=time.monotonic())
+
+    def entities(self, version: str, labels: dict[str, int]) -> None:
+        """Count what was found in one text."""
+        for label, count in labels.items():
+            self._entities.labels(label, version).inc(count)
+
+    def cache_lookup(self, *, hit: bool) -> None:
+        """Count one look into the cache."""
+        self._cache.labels("hit" if hit else "miss").inc()
+        self.recent.looked_up(hit=hit, now=time.monotonic())
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

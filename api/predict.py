@@ -1,0 +1,105 @@
+"""`/api/v1/ner/predict` and `/batch`: the hot path. No SQL here, and no thread but the model's."""
+
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from api.answering import Answer, Outcome, TaggingFailed, check_text, checked_text
+from api.bodies import body_of, parse, parse_batch, refusals
+from api.errors import fact_of
+from api.exchange import Exchange, exchange_of
+from api.roles import guarded_router, role
+from api.schemas import BatchRequest, BatchResponse, PredictRequest, PredictResponse
+from api.wiring import Wiring
+from ner.errors import InvalidInput, NerError
+
+router = guarded_router(prefix="/api/v1/ner", tags=["answering"])
+
+
+@router.post(
+    "/predict",
+    response_model=PredictResponse,
+    responses=refusals(400, 401, 403, 413, 422, 429, 503),
+    openapi_extra=body_of(PredictRequest, {"text": "John lives in New York"}),
+)
+@role("viewer")
+async def predict(request: Request) -> Response:
+    """The entities of one text. Offsets count characters as Python does (Unicode code points)."""
+    wiring: Wiring = request.app.state.wiring
+    exchange = exchange_of(request.scope)
+    asked = parse(PredictRequest, await request.body())
+    text = check_text(asked.text, wiring.settings.max_text_characters)
+    outcome = await wiring.answering.answer(text, asked.document_key or text)
+    wiring.records.answered(exchange, exchange.request_id, text, outcome)
+    answer = answered(outcome)
+    exchange.version, exchange.variant = answer.version, answer.variant
+    return Response(orjson.dumps(answer_body(text, answer, exchange.request_id)), media_type="application/json")
+
+
+@router.post(
+    "/batch",
+    response_model=BatchResponse,
+    responses=refusals(400, 401, 403, 413, 422, 429, 503),
+    openapi_extra=body_of(BatchRequest, {"texts": ["Apple Inc is in California", "Google acquired YouTube"]}),
+)
+@role("viewer")
+async def batch(request: Request) -> Response:
+    """The entities of many texts, in their order. A text that cannot be analysed has an error in its place."""
+    wiring: Wiring = request.app.state.wiring
+    exchange = exchange_of(request.scope)
+    asked = parse_batch(await request.body())
+    most = wiring.settings.max_batch_texts
+    if len(asked.texts) > most:
+        raise InvalidInput(f"A batch holds at most {most:,} texts; this one has {len(asked.texts):,}.")
+    checked = [checked_text(text, wiring.settings.max_text_characters) for text in asked.texts]
+    good = [text for text in checked if isinstance(text, str)]
+    outcomes = iter(await wiring.answering.answer_batch(good, asked.document_key) if good else ())
+    results = []
+    for index, text in enumerate(checked):
+        request_id = f"{exchange.request_id}-{index}"
+        if isinstance(text, NerError):
+            results.append(fact_of(text).body(request_id))
+        else:
+            results.append(_result(wiring, exchange, request_id, text, next(outcomes)))
+    return Response(orjson.dumps({"results": results}, default=str), media_type="application/json")
+
+
+def answer_body(text: str, answer: Answer, request_id: str) -> dict[str, Any]:
+    """A PredictResponse as a dictionary."""
+    spans = answer.tagged.spans
+    return {
+        "entities": [
+            {
+                "text": text[span.start : span.end],
+                "label": span.label,
+                "start": span.start,
+                "end": span.end,
+                "confidence": span.confidence,
+            }
+            for span in spans
+        ],
+        "confidence": [span.confidence for span in spans],
+        "model_version": answer.version,
+        "variant": answer.variant,
+        "request_id": request_id,
+        "cached": answer.cached,
+        "degraded": answer.degraded,
+    }
+
+
+def answered(outcome: Outcome) -> Answer:
+    """The answer, if there is one. Raises TaggingFailed."""
+    if isinstance(outcome, TaggingFailed):
+        raise outcome
+    return outcome
+
+
+def _result(wiring: Wiring, exchange: Exchange, request_id: str, text: str, outcome: Outcome) -> dict[str, Any]:
+    wiring.records.answered(exchange, request_id, text, outcome)
+    if isinstance(outcome, TaggingFailed):
+        return fact_of(outcome).body(request_id)
+    is_first = not exchange.version
+    exchange.version = outcome.version if is_first or exchange.version == outcome.version else "several"
+    exchange.variant = outcome.variant if is_first or exchange.variant == outcome.variant else "several"
+    return answer_body(text, outcome, request_id)

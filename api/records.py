@@ -1,0 +1,69 @@
+"""What is written down about an answer: its row in the log, its metrics, and its text where that is to be kept."""
+
+from dataclasses import dataclass
+
+from api.answering import Outcome, TaggingFailed
+from api.exchange import Exchange
+from api.measures import Measures
+from api.serving import Serving
+from ner.database import utc_now
+from ner.predictions import Tagged
+from registry.prediction_log import CapturedText, LoggedPrediction, PredictionLog, entity_facts
+
+_OK = 200
+_FAILED = 500
+_NOTHING = Tagged((), 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Notes answers without waiting for anything. `low_confidence` is where correcting begins to pay."""
+
+    log: PredictionLog
+    measures: Measures
+    serving: Serving
+    low_confidence: float
+
+    def answered(self, exchange: Exchange, request_id: str, text: str, outcome: Outcome) -> None:
+        """Note what became of one text: the answer, and every candidate that should have given it and broke."""
+        facts = _Facts(exchange, request_id, len(text))
+        for variant, version in outcome.failed:
+            self.log.put(facts.row(version, variant, _FAILED, _NOTHING))
+        if isinstance(outcome, TaggingFailed):
+            return
+        row = facts.row(outcome.version, outcome.variant, _OK, outcome.tagged, cached=outcome.cached)
+        self.log.put(row)
+        self.measures.entities(outcome.version, row.entities)
+        lowest = row.lowest_confidence
+        if lowest is not None and lowest < self.low_confidence and self.serving.lineup.captures:
+            self.log.put(CapturedText(request_id, text, outcome.version, lowest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What all rows about one text share."""
+
+    exchange: Exchange
+    request_id: str
+    characters: int
+
+    def row(self, version: str, variant: str, status: int, tagged: Tagged, *, cached: bool = False) -> LoggedPrediction:
+        labels, lowest, tenths = entity_facts(tagged)
+        caller = self.exchange.caller
+        return LoggedPrediction(
+            request_id=self.request_id,
+            at=utc_now(),
+            version=version,
+            variant=variant,
+            status=status,
+            latency_ms=self.exchange.latency_ms(),
+            cached=cached,
+            key_id=caller.id if caller is not None else "",
+            characters=self.characters,
+            tokens=tagged.tokens,
+            unknown_tokens=tagged.unknown_tokens,
+            entities=labels,
+            lowest_confidence=lowest,
+            confidences=tenths,
+            word_sample=list(tagged.word_sample),
+        )

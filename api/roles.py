@@ -1,0 +1,112 @@
+"""What a route needs of its caller. A route that does not say so cannot be built: the default is to refuse."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from api.errors import UnstorableBody
+from api.exchange import Caller, exchange_of
+from api.wiring import Wiring
+from ner.errors import NotSignedIn
+from ner.roles import Role, require_role
+
+Access = Role | Literal["public"]
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+_ATTRIBUTE = "required_role"
+
+
+def role(needed: Role) -> Callable[[Endpoint], Endpoint]:
+    """Declare the least role that may call this route."""
+    return _declare(needed)
+
+
+def public(endpoint: Endpoint) -> Endpoint:
+    """Declare that anybody may call this route."""
+    return _declare("public")(endpoint)
+
+
+def access_of(endpoint: Callable[..., Any]) -> Access | None:
+    """What was declared for a route's function; None when nothing was."""
+    return getattr(endpoint, _ATTRIBUTE, None)
+
+
+def _declare(access: Access) -> Callable[[Endpoint], Endpoint]:
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _ATTRIBUTE, access)
+        return endpoint
+
+    return declare
+
+
+class StrictRequest(Request):
+    """A request whose JSON is UTF-8 with real characters and finite numbers, and which a database can store."""
+
+    async def json(self) -> Any:
+        """The body, parsed. Raises orjson.JSONDecodeError, which FastAPI turns into a refusal, or UnstorableBody."""
+        body = await self.body()
+        parsed = orjson.loads(body)
+        if b"\\u0000" in body and _holds_nul(parsed):
+            raise UnstorableBody()
+        return parsed
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_holds_nul(key) or _holds_nul(item) for key, item in value.items())
+    return isinstance(value, list) and any(_holds_nul(item) for item in value)
+
+
+class GuardedRoute(APIRoute):
+    """Lets a request in after its caller was recognised, holds the role, and has budget left."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        access = access_of(self.endpoint)
+        if access is None:
+            raise TypeError(f"{self.path} does not say which role may call it; decorate it with @role or @public.")
+        answer = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            if access != "public":
+                await _let_in(request, access)
+            return await answer(StrictRequest(request.scope, request.receive))
+
+        return guarded
+
+
+async def _let_in(request: Request, needed: Role) -> None:
+    wiring: Wiring = request.app.state.wiring
+    exchange = exchange_of(request.scope)
+    caller = await wiring.callers.identify(request)
+    exchange.caller = caller
+    require_role(caller.role, needed)
+    if caller.rate_limit_per_hour is not None:
+        exchange.budget = await wiring.rates.spend(caller.id, caller.rate_limit_per_hour)
+        wiring.rates.check(exchange.budget)
+
+
+def guarded_router(**options: Any) -> APIRouter:
+    """A router whose routes are all guarded."""
+    return APIRouter(route_class=GuardedRoute, **options)
+
+
+async def caller_of(request: Request) -> Caller:
+    """The caller that the guard recognised."""
+    caller = exchange_of(request.scope).caller
+    if caller is None:
+        raise NotSignedIn("This needs a caller.")
+    return caller
+
+
+async def wiring_of(request: Request) -> Wiring:
+    """The parts of this app."""
+    wiring: Wiring = request.app.state.wiring
+    return wiring
+
+
+Called = Annotated[Caller, Depends(caller_of)]
+Wired = Annotated[Wiring, Depends(wiring_of)]

@@ -1,0 +1,133 @@
+"""The audit trail, keys, people, demos and switches."""
+
+import datetime as dt
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from api.schemas.answers import PredictResponse
+from api.schemas.shape import LARGEST, Shape
+from ner.roles import Role
+
+
+class AuditEntry(BaseModel):
+    entry: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+    hash: str
+
+
+class AuditPage(BaseModel):
+    entries: list[AuditEntry]
+    total: int
+
+
+class AuditVerdict(BaseModel):
+    ok: bool
+    entries: int
+    problem: str | None = None
+
+
+class KeyRequest(Shape):
+    name: str = Field(min_length=1, max_length=100)
+    role: Role = "viewer"
+    rate_limit_per_hour: int | None = Field(1000, ge=1, le=LARGEST, description="Null means no limit.")
+    days: int | None = Field(None, ge=1, le=36_500, description="Days until the key expires; null means never.")
+
+
+class KeyCreated(BaseModel):
+    id: str
+    key: str = Field(description="Shown this one time only.")
+
+
+class KeyShape(BaseModel):
+    id: str
+    name: str
+    prefix: str
+    role: Role
+    rate_limit_per_hour: int | None
+    created_at: dt.datetime
+    created_by: str
+    expires_at: dt.datetime | None
+    revoked_at: dt.datetime | None
+
+
+class KeyList(BaseModel):
+    keys: list[KeyShape]
+
+
+class UserRequest(Shape):
+    name: str = Field(min_length=1, max_length=100)
+    role: Role
+
+
+class UserShape(BaseModel):
+    id: str
+    name: str
+    role: Role
+    created_at: dt.datetime
+    disabled_at: dt.datetime | None
+
+
+class UserList(BaseModel):
+    users: list[UserShape]
+
+
+class SignInLink(BaseModel):
+    url: str = Field(description="Works once.")
+    expires_at: dt.datetime
+
+
+class SessionShape(BaseModel):
+    name: str
+    role: Role
+
+
+class SessionRequest(Shape):
+    key: str = Field(max_length=200, description="An API key.")
+
+
+class DemoRequest(Shape):
+    version: str | None = Field(None, description="Empty means the stable version.")
+    compared_with: str | None = None
+    hours: float = Field(24, gt=0, le=24 * 90)
+
+
+class DemoCreated(BaseModel):
+    id: str
+    url: str
+    expires_at: dt.datetime
+
+
+class DemoShape(BaseModel):
+    id: str
+    version: str
+    compared_with: str | None
+    created_at: dt.datetime
+    created_by: str
+    expires_at: dt.datetime
+    revoked_at: dt.datetime | None
+    visits: int
+
+
+class DemoList(BaseModel):
+    demos: list[DemoShape]
+
+
+class DemoQuestion(Shape):
+    token: str = Field(max_length=200, description="From the demo's link; it is the permission.")
+    text: str
+
+
+class DemoAnswer(BaseModel):
+    version: str
+    compared_with: str | None
+    left: PredictResponse
+    right: PredictResponse | None
+
+
+class CaptureShape(Shape):
+    enabled: bool = Field(description="Whether texts answered with low confidence are kept for correction.")

@@ -1,0 +1,111 @@
+"""Versions, which of them answer, and two of them compared."""
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from api.schemas.documents import SpanShape, SuggestionShape
+from api.schemas.shape import Shape
+
+
+class VersionShape(BaseModel):
+    version: str
+    recipe: str
+    aliases: list[str] = Field(description="Any of stable, canary, previous.")
+    f1: float | None = Field(description="Strict entity F1 on the version's own test part.")
+    f1_interval: tuple[float, float] | None = Field(description="95 % bootstrap interval over documents.")
+    labels: list[str]
+    dataset: str
+    data_version: str
+    git_commit: str
+    trained_by: str
+    training_started_at: dt.datetime
+    training_completed_at: dt.datetime
+    hyperparameters: dict[str, Any]
+    run_id: str | None
+    mlflow_run_id: str | None
+
+
+class VersionDetail(VersionShape):
+    performance: dict[str, Any] = Field(description="The version's performance.json.")
+    deployments: list["RolloutShape"] = Field(description="Every change of the rollout that named this version.")
+
+
+class VersionList(BaseModel):
+    versions: list[VersionShape]
+
+
+class VersionPredictRequest(Shape):
+    text: str
+
+
+class RolloutShape(BaseModel):
+    epoch: int
+    stable: str | None
+    canary: str | None
+    previous: str | None
+    percent: float = Field(description="Share of traffic that meets the canary, in percent.")
+    action: str
+    reason: str
+    changed_by: str
+    changed_at: dt.datetime
+
+
+class RolloutHistory(BaseModel):
+    changes: list[RolloutShape]
+
+
+class CanaryRequest(Shape):
+    version: str
+    percent: float = Field(ge=0, le=100)
+    reason: str = ""
+
+
+class ReasonRequest(Shape):
+    reason: str = ""
+
+
+class PromoteRequest(Shape):
+    version: str | None = Field(None, description="Empty means the canary.")
+    reason: str = ""
+
+
+class CompareRequest(Shape):
+    left: str | None = Field(None, description="A version; empty means stable.")
+    right: str | None = Field(None, description="A version; empty means canary.")
+    text: str | None = None
+    dataset: str | None = None
+    limit: int = Field(100, ge=1, le=2000, description="Documents of the dataset to compare on.")
+
+
+class Difference(BaseModel):
+    kind: Literal["match", "label", "border", "both", "missing", "spurious"] = Field(
+        description="missing: only the left version found it; spurious: only the right one did."
+    )
+    left: SuggestionShape | None
+    right: SuggestionShape | None
+
+
+class ComparedDocument(BaseModel):
+    document_id: str | None
+    text: str
+    left: list[SuggestionShape]
+    right: list[SuggestionShape]
+    gold: list[SpanShape] | None
+    differences: list[Difference]
+    is_different: bool
+
+
+class CompareResponse(BaseModel):
+    left: str
+    right: str
+    documents: list[ComparedDocument] = Field(description="Those that differ come first.")
+    compared: int
+    different: int
+    counts: dict[str, int] = Field(description="How many differences of each kind.")
+    left_score: dict[str, Any] | None = Field(description="Strict scores against gold, where the documents have it.")
+    right_score: dict[str, Any] | None
+    f1_difference: dict[str, float] | None = Field(
+        description="right minus left on the same documents: difference, low, high (95 % paired bootstrap)."
+    )

@@ -1,0 +1,96 @@
+"""From what the rooms below return to the shapes of the contract."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from api import schemas
+from ner.documents import Document, EntitySpan
+from ner.predictions import ScoredSpan
+from registry.rollout import Rollout, aliases_of
+from registry.runs import Run
+from registry.versions import VersionRecord
+
+
+def spans_shape(text: str, spans: Iterable[EntitySpan]) -> list[schemas.SpanShape]:
+    """Spans with their surface."""
+    return [
+        schemas.SpanShape(start=span.start, end=span.end, label=span.label, text=span.surface(text)) for span in spans
+    ]
+
+
+def suggestions_shape(spans: Iterable[ScoredSpan]) -> list[schemas.SuggestionShape]:
+    """What a model found."""
+    return [suggestion_shape(span) for span in spans]
+
+
+def suggestion_shape(span: ScoredSpan) -> schemas.SuggestionShape:
+    """One span that a model found."""
+    return schemas.SuggestionShape(start=span.start, end=span.end, label=span.label, confidence=span.confidence)
+
+
+def document_shape(document: Document) -> schemas.DocumentShape:
+    """A stored document."""
+    return schemas.DocumentShape(
+        id=document.id,
+        dataset=document.dataset,
+        text=document.text,
+        revision=document.revision,
+        spans=spans_shape(document.text, document.spans),
+        is_gold=document.is_gold,
+        meta=document.meta,
+    )
+
+
+def rollout_shape(rollout: Rollout) -> schemas.RolloutShape:
+    """One state of the rollout, without its salt."""
+    facts = dataclasses.asdict(rollout)
+    del facts["salt"]
+    return schemas.RolloutShape(**facts)
+
+
+def version_facts(record: VersionRecord, rollout: Rollout) -> dict[str, Any]:
+    """The fields of a VersionShape."""
+    performance = record.performance
+    return {
+        "version": record.version,
+        "recipe": record.recipe,
+        "aliases": aliases_of(rollout, record.version),
+        "f1": performance.get("f1"),
+        "f1_interval": performance.get("f1_interval"),
+        "labels": record.labels,
+        "dataset": record.dataset,
+        "data_version": record.data_version,
+        "git_commit": record.git_commit,
+        "trained_by": record.trained_by,
+        "training_started_at": record.training_started_at,
+        "training_completed_at": record.training_completed_at,
+        "hyperparameters": record.hyperparameters,
+        "run_id": record.run_id,
+        "mlflow_run_id": record.mlflow_run_id,
+    }
+
+
+def run_shape(run: Run) -> schemas.RunShape:
+    """A training run with its result, where it has one."""
+    result = run.result or {}
+    seconds = (run.finished_at - run.started_at).total_seconds() if run.started_at and run.finished_at else None
+    return schemas.RunShape(
+        id=run.id,
+        dataset=run.dataset,
+        recipe=run.recipe,
+        parameters=run.parameters,
+        status=run.status,
+        requested_by=run.requested_by,
+        requested_at=run.requested_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        attempts=run.attempts,
+        progress=schemas.RunProgress(**run.progress),
+        version=run.version,
+        f1=result.get("f1"),
+        precision=result.get("precision"),
+        recall=result.get("recall"),
+        seconds=result.get("seconds", seconds),
+        error=run.error,
+    )

@@ -1,0 +1,50 @@
+"""People, and the links that sign them in once."""
+
+import dataclasses
+import datetime as dt
+
+from fastapi import Request
+
+from api.bodies import refusals
+from api.links import address
+from api.roles import Called, Wired, guarded_router, role
+from api.schemas import SignInLink, UserList, UserRequest, UserShape
+from ner.database import utc_now
+from registry import keys
+
+LINK_MINUTES = 15
+
+router = guarded_router(prefix="/api/v1/users", tags=["people"], responses=refusals(401, 403))
+
+
+@router.get("", response_model=UserList)
+@role("admin")
+def list_all(wiring: Wired) -> UserList:
+    """Everybody who may sign in."""
+    with wiring.database.reading() as connection:
+        return UserList(users=[_shape(user) for user in keys.list_users(connection)])
+
+
+@router.post("", response_model=UserShape, status_code=201, responses=refusals(409, 422))
+@role("admin")
+def create(body: UserRequest, wiring: Wired, caller: Called) -> UserShape:
+    """Add a person."""
+    with wiring.database.transaction() as connection:
+        return _shape(keys.create_user(connection, body.name, body.role, actor=caller.name))
+
+
+@router.post("/{name}/link", response_model=SignInLink, responses=refusals(404))
+@role("admin")
+def link(name: str, request: Request, wiring: Wired, caller: Called) -> SignInLink:
+    """A link that signs the person in, once, within 15 minutes."""
+    with wiring.database.transaction() as connection:
+        user = keys.get_user(connection, name)
+        token = keys.create_sign_in_link(
+            connection, wiring.secret, user.name, user.role, LINK_MINUTES, created_by=caller.name
+        )
+    expires_at = utc_now() + dt.timedelta(minutes=LINK_MINUTES)
+    return SignInLink(url=address(request, "/sign-in", token=token), expires_at=expires_at)
+
+
+def _shape(user: keys.User) -> UserShape:
+    return UserShape(**dataclasses.asdict(user))

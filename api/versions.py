@@ -1,0 +1,57 @@
+"""The registered versions, and an answer by any of them."""
+
+import asyncio
+
+import orjson
+from fastapi import Request, Response
+
+from api.answering import check_text
+from api.bodies import refusals
+from api.exchange import exchange_of
+from api.predict import answer_body, answered
+from api.roles import Wired, guarded_router, role
+from api.schemas import PredictResponse, VersionDetail, VersionList, VersionPredictRequest, VersionShape
+from api.shapes import rollout_shape, version_facts
+from registry.rollout import current_rollout, history
+from registry.versions import get_version, list_versions
+
+router = guarded_router(prefix="/api/v1/versions", tags=["versions"], responses=refusals(401, 403))
+
+
+@router.get("", response_model=VersionList)
+@role("viewer")
+def list_all(wiring: Wired) -> VersionList:
+    """Every version, newest first."""
+    with wiring.database.reading() as connection:
+        rollout = current_rollout(connection)
+        records = list_versions(connection)
+    return VersionList(versions=[VersionShape(**version_facts(record, rollout)) for record in records])
+
+
+@router.get("/{version}", response_model=VersionDetail, responses=refusals(404))
+@role("viewer")
+def show(version: str, wiring: Wired) -> VersionDetail:
+    """One version: who trained it, on what, how good it is, and where it was deployed."""
+    with wiring.database.reading() as connection:
+        rollout = current_rollout(connection)
+        record = get_version(connection, version)
+        changes = history(connection, limit=10_000)
+    named = [change for change in changes if version in (change.stable, change.canary, change.previous)]
+    return VersionDetail(
+        **version_facts(record, rollout),
+        performance=record.performance,
+        deployments=[rollout_shape(change) for change in named],
+    )
+
+
+@router.post("/{version}/predict", response_model=PredictResponse, responses=refusals(400, 404, 413, 422, 503))
+@role("viewer")
+async def predict_with(version: str, body: VersionPredictRequest, request: Request, wiring: Wired) -> Response:
+    """The entities of a text by this version, whether it is rolled out or not. Not logged as traffic."""
+    exchange = exchange_of(request.scope)
+    text = check_text(body.text, wiring.settings.max_text_characters)
+    served = await asyncio.to_thread(wiring.serving.version, version)
+    (outcome,) = await wiring.answering.answer_with(served, [text])
+    answer = answered(outcome)
+    exchange.version = answer.version
+    return Response(orjson.dumps(answer_body(text, answer, exchange.request_id)), media_type="application/json")

@@ -1,0 +1,92 @@
+"""The parts of one API app, made once at the door and handed to whoever needs them."""
+
+import asyncio
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Connection
+
+from annotation.capture import keep_text
+from api.answering import Answering
+from api.cache import AnswerCache
+from api.callers import Callers
+from api.measures import Measures
+from api.rates import Rates
+from api.records import Records
+from api.redis_link import RedisLink
+from api.serving import Serving, TaggerLoader
+from ner.database import Database
+from ner.settings import Settings, secret_key
+from registry.keys import derived_key
+from registry.packages import PackageStore
+from registry.prediction_log import CapturedText, PredictionLog
+
+PACKAGES = "versions"
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Every part of an app. `owns_database` says whether closing the app closes the database."""
+
+    settings: Settings
+    secret: bytes
+    database: Database
+    owns_database: bool
+    measures: Measures
+    link: RedisLink | None
+    packages: PackageStore
+    serving: Serving
+    cache: AnswerCache
+    answering: Answering
+    callers: Callers
+    rates: Rates
+    log: PredictionLog
+    records: Records
+
+    async def start(self) -> None:
+        """Load the versions that answer, and begin to follow the rollout and to write the log."""
+        await asyncio.to_thread(self.serving.start)
+        self.log.start()
+
+    async def stop(self) -> None:
+        """Stop what `start` began; what waits to be logged is written first."""
+        await asyncio.to_thread(self.serving.stop)
+        await asyncio.to_thread(self.answering.close)
+        await asyncio.to_thread(self.log.stop)
+        await asyncio.to_thread(self.callers.close)
+        await self.cache.close()
+        if self.link is not None:
+            await self.link.close()
+        if self.owns_database:
+            self.database.close()
+
+
+def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoader) -> Wiring:
+    """Make every part. Nothing runs before `start`."""
+    store = database or Database(settings.database)
+    secret = secret_key(settings)
+    measures = Measures()
+    link = RedisLink(settings.redis_url) if settings.redis_url else None
+    packages = PackageStore(settings.artifacts / PACKAGES)
+    serving = Serving(store, packages, load_tagger, measures, settings.poll_seconds)
+    cache = AnswerCache(derived_key(secret, "answer cache"), settings.cache_entries, link)
+
+    def keep(connection: Connection, text: CapturedText) -> None:
+        keep_text(connection, secret, text.request_id, text.text, text.version, text.lowest_confidence)
+
+    log = PredictionLog(store, keep)
+    return Wiring(
+        settings=settings,
+        secret=secret,
+        database=store,
+        owns_database=database is None,
+        measures=measures,
+        link=link,
+        packages=packages,
+        serving=serving,
+        cache=cache,
+        answering=Answering(serving, cache, measures, settings.serving_threads),
+        callers=Callers(store, secret, settings.sign_in_hours),
+        rates=Rates(link),
+        log=log,
+        records=Records(log, measures, serving, settings.low_confidence),
+    )

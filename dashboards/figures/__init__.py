@@ -1,0 +1,44 @@
+"""Pure functions from the house's figures (plain dicts) to plotly figures; `theme` is "light" or "dark"."""
+
+from dashboards.figures.canvas import PALETTES, Palette, Theme, nothing_yet
+from dashboards.figures.of_drift import drift_confidence, drift_entity_mix, drift_lengths, drift_overview, drift_words
+from dashboards.figures.of_traffic import (
+    canary_latency,
+    simulation_outcomes,
+    traffic_latency,
+    traffic_requests,
+    version_share,
+)
+from dashboards.figures.of_versions import (
+    confidence_histogram,
+    confusion_heatmap,
+    f1_by_version,
+    outcome_bar,
+    per_label_bars,
+    reliability_curve,
+    training_history,
+)
+
+__all__ = [
+    "PALETTES",
+    "Palette",
+    "Theme",
+    "canary_latency",
+    "confidence_histogram",
+    "confusion_heatmap",
+    "drift_confidence",
+    "drift_entity_mix",
+    "drift_lengths",
+    "drift_overview",
+    "drift_words",
+    "f1_by_version",
+    "nothing_yet",
+    "outcome_bar",
+    "per_label_bars",
+    "reliability_curve",
+    "simulation_outcomes",
+    "traffic_latency",
+    "traffic_requests",
+    "training_history",
+    "version_share",
+]

@@ -1,0 +1,79 @@
+"""Documents as drift sees them: a row of counts each, whether they come from a tagger or from the log of traffic."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from ner.predictions import Tagged
+from ner.tables import predictions
+from registry.prediction_log import entity_facts
+
+Counts = NDArray[np.int64]
+TENTHS = 10
+MOST_DOCUMENTS = 20_000
+
+_FIRST_FAILURE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Some documents, in the order they came. Arrays have one row per document; `entities` one column per label of
+    `labels`, `confidences` one per tenth. `words` are sampled word hashes, negative where the model does not know one.
+    """
+
+    characters: Counts
+    tokens: Counts
+    unknown: Counts
+    labels: tuple[str, ...]
+    entities: Counts
+    confidences: Counts
+    words: tuple[Sequence[int], ...]
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+
+def tagged_window(texts: Sequence[str], tagged: Sequence[Tagged]) -> Window:
+    """The window of documents that a tagger has just read."""
+    facts = [entity_facts(answer) for answer in tagged]
+    return _window(
+        [
+            (len(text), answer.tokens, answer.unknown_tokens, labels, tenths, answer.word_sample)
+            for text, answer, (labels, _, tenths) in zip(texts, tagged, facts, strict=True)
+        ]
+    )
+
+
+def traffic_window(connection: Connection, version: str, *, since: dt.datetime) -> tuple[Window, int]:
+    """The answers of `version` since a moment, and how many there were.
+
+    Of more than 20,000 an even selection is read, so that a busy day costs no more than a quiet one.
+    """
+    asked = sa.and_(predictions.c.version == version, predictions.c.at >= since, predictions.c.status < _FIRST_FAILURE)
+    total = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(asked)).scalar_one()
+    stride = max(1, -(-total // MOST_DOCUMENTS))
+    columns = ("characters", "tokens", "unknown_tokens", "entities", "confidences", "word_sample")
+    rows = connection.execute(
+        sa.select(*(predictions.c[name] for name in columns))
+        .where(asked, predictions.c.id % stride == 0)
+        .order_by(predictions.c.id)
+    )
+    return _window([tuple(row) for row in rows]), total
+
+
+def _window(rows: Sequence[tuple[Any, ...]]) -> Window:
+    labels = tuple(sorted({label for row in rows for label in row[3]}))
+    column = {label: index for index, label in enumerate(labels)}
+    entities = np.zeros((len(rows), len(labels)), np.int64)
+    for index, row in enumerate(rows):
+        for label, count in row[3].items():
+            entities[index, column[label]] = count
+    characters, tokens, unknown = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3).T
+    confidences = np.array([row[4] for row in rows], np.int64).reshape(-1, TENTHS)
+    return Window(characters, tokens, unknown, labels, entities, confidences, tuple(row[5] for row in rows))

@@ -1,0 +1,11 @@
+"""Alembic's door: runs the revisions in one transaction on the engine it is handed."""
+
+from alembic import context
+
+from ner.tables import metadata
+
+engine = context.config.attributes["engine"]
+with engine.connect().execution_options(ner_writes=True) as connection:
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()

@@ -1,0 +1,93 @@
+"""Every setting of the workbench, read once by each door from `NER_*` variables or `.env`."""
+
+import secrets
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ner.errors import InvalidSetting
+
+
+class Settings(BaseSettings):
+    """One instance per process. Paths and URLs that are left empty are derived from `home`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NER_", env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path("var"), description="The one folder that holds all state.")
+    host: str = Field("127.0.0.1", description="Address that the workbench and the API listen on.")
+    port: int = Field(8000, ge=1, le=65535, description="Port of the workbench and the API.")
+    mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in NER_HOME.")
+    redis_url: str = Field("", description="Redis URL; empty means counters and cache in process.")
+    artifacts_url: str = Field("", description="Folder for packages and snapshots; empty means NER_HOME/artifacts.")
+    mlflow_url: str = Field("", description="MLflow tracking URI; empty means SQLite in NER_HOME.")
+    secret_key: str = Field("", description="Key of sessions and hashes; empty means one kept in NER_HOME.", repr=False)
+    url: str = Field("http://127.0.0.1:8000", description="Where the command line finds the server.")
+    api_key: str = Field("", description="Key that the command line sends; empty means NER_HOME/admin.key.", repr=False)
+    rate_limit_per_hour: int = Field(1000, ge=1, description="Requests an hour for a new key.")
+    cache_entries: int = Field(10_000, ge=0, description="Answers that one process keeps in memory.")
+    max_text_characters: int = Field(100_000, ge=100, description="Longest text that predict accepts.")
+    max_batch_texts: int = Field(256, ge=1, description="Most texts in one batch request.")
+    max_upload_megabytes: int = Field(512, ge=1, description="Largest file that import accepts.")
+    low_confidence: float = Field(0.5, ge=0, le=1, description="Answers below this are offered for correction.")
+    sign_in_hours: int = Field(12, ge=1, le=720, description="How long a browser stays signed in.")
+    serving_threads: int = Field(1, ge=1, le=64, description="Threads that run models in one API process.")
+    poll_seconds: float = Field(0.5, gt=0, le=2, description="How often a process looks for a switch of version.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.home / 'workbench.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of packages and snapshots."""
+        return Path(self.artifacts_url.removeprefix("file://")) if self.artifacts_url else self.home / "artifacts"
+
+    @property
+    def mlflow(self) -> str:
+        """The MLflow tracking URI in force."""
+        return self.mlflow_url or f"sqlite:///{self.home / 'mlflow.db'}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and `.env`. Raises InvalidSetting with one sentence per broken variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        sentences = [
+            f"NER_{'_'.join(str(part) for part in problem['loc']).upper()} is "
+            f"'{problem.get('input')}': {problem['msg'].lower()}."
+            for problem in error.errors()
+        ]
+        raise InvalidSetting(" ".join(sentences)) from None
+
+
+def secret_key(settings: Settings) -> bytes:
+    """The key in force: NER_SECRET_KEY, or 32 random bytes made once in NER_HOME, readable by the owner only."""
+    if settings.secret_key:
+        return settings.secret_key.encode()
+    path = settings.home / "secret.key"
+    if not path.exists():
+        settings.home.mkdir(parents=True, exist_ok=True)
+        write_secret(path, secrets.token_hex(32))
+    return path.read_text().strip().encode()
+
+
+def write_secret(path: Path, value: str) -> None:
+    """Write `value` to a new file of mode 600. A file that another process made first is kept."""
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        return
+    path.write_text(value + "\n")

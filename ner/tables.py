@@ -1,0 +1,240 @@
+"""The whole database on one page. Moments are UTC; identifiers are 32 hexadecimal digits unless said otherwise."""
+
+import sqlalchemy as sa
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+
+from ner.database import UtcDateTime
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Id = sa.String(32)
+BigId = sa.BigInteger().with_variant(Integer, "sqlite")
+
+# Who may call.
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("disabled_at", UtcDateTime),
+)
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False, unique=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("rate_limit_per_hour", Integer),  # null: no limit
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+)
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("user_name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+)
+demos = Table(
+    "demos",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("compared_with", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Column("visits", Integer, nullable=False, server_default="0"),
+)
+
+# What people say about text.
+datasets = Table(
+    "datasets",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("labels", Json, nullable=False),
+    Column("nesting", Text, nullable=False),
+    Column("annotators_required", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("dataset_id", Id, ForeignKey("datasets.id"), nullable=False),
+    Column("position", BigId, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("text_hash", Text, nullable=False),
+    Column("import_key", Text, nullable=False),
+    Column("meta", Json, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("gold", Json),  # spans as [[start, end, label], ...]; null until settled
+    Column("gold_revision", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("dataset_id", "import_key"),
+    Index(None, "dataset_id", "position"),
+)
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("document_id", Id, ForeignKey("documents.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("base_revision", Integer, nullable=False),
+    Column("operation_id", Text, nullable=False, unique=True),
+    Column("author", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # import, correction
+    Column("spans", Json, nullable=False),
+    Column("model_version", Text),  # whose suggestions the person saw
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("document_id", "revision"),
+)
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("documents", Integer, nullable=False),
+    Column("entities", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
+# What is learned.
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("dataset", Text, nullable=False),
+    Column("recipe", Text, nullable=False),
+    Column("parameters", Json, nullable=False),
+    Column("status", Text, nullable=False),  # queued, running, finished, failed, cancelled
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("claimed_by", Text),
+    Column("heartbeat_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("progress", Json, nullable=False),
+    Column("result", Json),
+    Column("error", Text),
+    Column("snapshot_hash", Text),
+    Column("version", Text),
+    Column("mlflow_run_id", Text),
+    Index(None, "status", "requested_at"),
+)
+# The seven facts of the audit trail are columns that cannot be empty; where a version was deployed is in `rollouts`.
+versions = Table(
+    "versions",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("recipe", Text, nullable=False),
+    Column("trained_by", Text, nullable=False),
+    Column("training_started_at", UtcDateTime, nullable=False),
+    Column("training_completed_at", UtcDateTime, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("git_commit", Text, nullable=False),
+    Column("hyperparameters", Json, nullable=False),
+    Column("performance", Json, nullable=False),
+    Column("labels", Json, nullable=False),
+    Column("package_hash", Text, nullable=False),
+    Column("run_id", Id, unique=True),
+    Column("mlflow_run_id", Text),
+    Column("mlflow_version", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+# Who answers.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),  # the highest one is in force
+    Column("stable", Text, ForeignKey("versions.version")),
+    Column("canary", Text, ForeignKey("versions.version")),
+    Column("previous", Text, ForeignKey("versions.version")),
+    Column("canary_percent", Float, nullable=False),
+    Column("salt", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+audit = Table(
+    "audit",
+    metadata,
+    Column("entry", Integer, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),  # ISO 8601 as it was hashed
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", Text, nullable=False),  # canonical JSON as it was hashed
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+# What was answered.
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("request_id", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("variant", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("latency_ms", Float, nullable=False),
+    Column("cached", Boolean, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("characters", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+    Column("unknown_tokens", Integer, nullable=False),
+    Column("entities", Json, nullable=False),  # {label: count}
+    Column("lowest_confidence", Float),
+    Column("confidences", Json, nullable=False),  # ten counts, one for each tenth
+    Column("word_sample", Json, nullable=False),
+    Index(None, "at", "version"),
+)
+captured_texts = Table(
+    "captured_texts",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("lowest_confidence", Float, nullable=False),
+    Column("sealed", sa.LargeBinary, nullable=False),  # AES-256-GCM: 12 bytes of nonce, then the sealed text
+    Column("document_id", Id, ForeignKey("documents.id")),  # once it was opened for correction
+    Index(None, "lowest_confidence"),
+)
+switches = Table(
+    "switches",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Json, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)

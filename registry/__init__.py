@@ -1,0 +1,1 @@
+"""Which versions exist, which one answers, and why."""

@@ -1,0 +1,196 @@
+"""Linear-chain CRF over IOB2 tags in NumPy: the best tag sequence, and the exact probability of a span.
+
+Formulas: Sutton & McCallum, "An Introduction to Conditional Random Fields" (2012), section 4.1; span probability by
+the constrained forward-backward algorithm of Culotta & McCallum, "Confidence Estimation for Information Extraction"
+(2004). Everything is computed in float64 for whole batches of sentences of different lengths.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner.errors import BrokenPackage
+from ner.tags import TokenSpan, split_tag
+
+Emissions: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+"""Scores of tags: (sentences, tokens, tags). Rows past a sentence's length are ignored."""
+Lengths: TypeAlias = NDArray[np.int32] | NDArray[np.int64]
+"""Tokens of each sentence, each at least 1."""
+Scores: TypeAlias = NDArray[np.float64]
+TagIds: TypeAlias = NDArray[np.intp]
+
+# A tag this many nats below the best of its token counts as exactly this many: no sum can underflow to zero.
+_DEEPEST = -300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crf:
+    """Tags, and the learned scores of `transitions[from, to]`, of starting and of ending with a tag.
+
+    Transitions that IOB2 forbids are minus infinity.
+    """
+
+    tags: tuple[str, ...]
+    transitions: Scores
+    start: Scores
+    end: Scores
+
+    def save(self, path: Path) -> None:
+        """Write as JSON; forbidden transitions are null."""
+        stored = {
+            "tags": list(self.tags),
+            "transitions": [_to_json(row) for row in self.transitions],
+            "start": _to_json(self.start),
+            "end": _to_json(self.end),
+        }
+        path.write_text(json.dumps(stored), encoding="utf-8")
+
+
+def load_crf(path: Path) -> Crf:
+    """The CRF that `Crf.save` wrote. Raises BrokenPackage."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return constrained(
+            stored["tags"],
+            np.array([_from_json(row) for row in stored["transitions"]]),
+            np.array(_from_json(stored["start"])),
+            np.array(_from_json(stored["end"])),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenPackage(f"{path} is not a CRF: {error}.") from error
+
+
+def _to_json(scores: Scores) -> list[float | None]:
+    return [float(score) if np.isfinite(score) else None for score in scores]
+
+
+def _from_json(scores: Sequence[float | None]) -> list[float]:
+    return [-np.inf if score is None else score for score in scores]
+
+
+def constrained(tags: Sequence[str], transitions: Scores, start: Scores, end: Scores) -> Crf:
+    """A CRF whose forbidden transitions are minus infinity, whatever was learned for them."""
+    allowed, may_start = iob2_constraints(tags)
+    return Crf(
+        tuple(tags),
+        np.where(allowed, transitions, -np.inf).astype(np.float64),
+        np.where(may_start, start, -np.inf).astype(np.float64),
+        np.asarray(end, dtype=np.float64),
+    )
+
+
+def iob2_constraints(tags: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """`(allowed[from, to], may_start[tag])`: I-x stands only after B-x or I-x."""
+    parts = [split_tag(tag) for tag in tags]
+    allowed = [[letter != "I" or label == before for letter, label in parts] for _, before in parts]
+    return np.array(allowed), np.array([letter != "I" for letter, _ in parts])
+
+
+def best_tags(crf: Crf, emissions: Emissions, lengths: Lengths) -> TagIds:
+    """Viterbi: ids of the best tag sequence of each sentence, (sentences, tokens); 0 past a sentence's end."""
+    sentences, tokens, tags = emissions.shape
+    scores = np.empty((tokens, sentences, tags))
+    scores[0] = crf.start + emissions[:, 0]
+    into = np.ascontiguousarray(crf.transitions.T)
+    for token in range(1, tokens):
+        np.add((scores[token - 1][:, None, :] + into).max(axis=2), emissions[:, token], out=scores[token])
+    every = np.arange(sentences)
+    path = np.zeros((sentences, tokens), dtype=np.intp)
+    last = np.asarray(lengths, dtype=np.int64) - 1
+    closing = (scores[last, every] + crf.end).argmax(axis=1)
+    current = closing
+    for token in range(tokens - 1, -1, -1):
+        if token + 1 < tokens:
+            current = (scores[token] + into[current]).argmax(axis=1)
+        current = np.where(token == last, closing, current)
+        path[:, token] = current
+    path[np.arange(tokens) > last[:, None]] = 0
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Lattice:
+    """Scaled forward and backward sums: (tokens, sentences, tags); each row of `forward` sums to one."""
+
+    potentials: Scores
+    forward: Scores
+    backward: Scores
+
+
+def span_probabilities(
+    crf: Crf, emissions: Emissions, lengths: Lengths, spans: Sequence[Sequence[TokenSpan]]
+) -> list[list[float]]:
+    """The exact probability of each span: that its tokens are tagged B-x, I-x ... and that it ends there.
+
+    `spans` holds, for each sentence, token spans within its length.
+    """
+    wanted = [(sentence, span) for sentence, found in enumerate(spans) for span in found]
+    answers: list[list[float]] = [[] for _ in spans]
+    if wanted:
+        lattice = _run(crf, emissions, lengths)
+        ids = {tag: number for number, tag in enumerate(crf.tags)}
+        for sentence, (first, end, label) in wanted:
+            begin, inside = ids[f"B-{label}"], ids[f"I-{label}"]
+            answers[sentence].append(
+                _probability(crf, lattice, sentence, int(lengths[sentence]), (first, end), (begin, inside))
+            )
+    return answers
+
+
+def _probability(
+    crf: Crf, lattice: _Lattice, sentence: int, length: int, where: tuple[int, int], tag_ids: tuple[int, int]
+) -> float:
+    """Share of the lattice's weight between `first` and `end` that goes through B-x, I-x ..., then not I-x.
+
+    Both the numerator and the denominator start from the forward row at `first` and end in the backward row at the
+    token that decides where the span ends, so the scales of the rows cancel.
+    """
+    first, end = where
+    begin, inside = tag_ids
+    steps = np.exp(crf.transitions)
+    potentials, forward, backward = (
+        part[:, sentence] for part in (lattice.potentials, lattice.forward, lattice.backward)
+    )
+    total = forward[first]
+    share = forward[first, begin]
+    state = begin
+    for token in range(first + 1, end):
+        total = (total @ steps) * potentials[token]
+        share *= steps[state, inside] * potentials[token, inside]
+        scale = total.sum()
+        total, share, state = total / scale, share / scale, inside
+    if end == length:
+        return float(share * np.exp(crf.end[state]) / (total @ np.exp(crf.end)))
+    leaving = steps[state] * potentials[end]
+    leaving[inside] = 0.0
+    return float(share * (leaving @ backward[end]) / (((total @ steps) * potentials[end]) @ backward[end]))
+
+
+def _run(crf: Crf, emissions: Emissions, lengths: Lengths) -> _Lattice:
+    sentences, tokens, tags = emissions.shape
+    scores = emissions.transpose(1, 0, 2).astype(np.float64)
+    potentials = np.exp(np.maximum(scores - scores.max(axis=2, keepdims=True), _DEEPEST))
+    steps = np.exp(crf.transitions)
+    forward = np.empty_like(potentials)
+    backward = np.empty_like(potentials)
+    forward[0] = _scaled(np.exp(crf.start) * potentials[0])
+    for token in range(1, tokens):
+        forward[token] = _scaled((forward[token - 1] @ steps) * potentials[token])
+    last = (np.asarray(lengths, dtype=np.int64) - 1)[:, None]
+    closing = np.broadcast_to(np.exp(crf.end), (sentences, tags))
+    current = closing
+    for token in range(tokens - 1, -1, -1):
+        if token + 1 < tokens:
+            current = _scaled((potentials[token + 1] * current) @ steps.T)
+        current = np.where(token >= last, closing, current)
+        backward[token] = current
+    return _Lattice(potentials, forward, backward)
+
+
+def _scaled(row: Scores) -> Scores:
+    return np.asarray(row / row.sum(axis=-1, keepdims=True))

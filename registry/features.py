@@ -1,0 +1,155 @@
+"""Words to rows of integer ids: the one description of a token that training and serving share.
+
+A row has three parts: the word's own id, the ids of its pieces (prefixes, suffixes, shape) in one shared table, and
+the ids of its characters. The vocabulary is built from training words alone and is kept as JSON.
+"""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ner.errors import BrokenPackage
+
+FeatureRows: TypeAlias = NDArray[np.int32]
+"""One row of ids for each word: shape (words, columns)."""
+
+PADDING = 0
+UNKNOWN = 1
+PREFIXES = (1, 2, 3)
+SUFFIXES = (1, 2, 3, 4)
+PIECES = len(PREFIXES) + len(SUFFIXES) + 1
+CHARACTERS = 16
+COLUMNS = 1 + PIECES + CHARACTERS
+_CACHED_WORDS = 65_536
+
+
+def normalise(word: str) -> str:
+    """The form under which a word has its id: lower case, every digit a 0."""
+    lowered = word.lower()
+    return lowered if lowered.isalpha() else "".join("0" if letter.isdigit() else letter for letter in lowered)
+
+
+def shape(word: str) -> str:
+    """Letter classes with runs cut at two: "London" is "Xxx", "U.S." is "X.X.", "1997" is "dd"."""
+    classes = (_letter_class(letter) for letter in word)
+    return "".join(letter * min(2, sum(1 for _ in run)) for letter, run in groupby(classes))
+
+
+def _letter_class(letter: str) -> str:
+    if letter.isupper():
+        return "X"
+    if letter.isdigit():
+        return "d"
+    return "x" if letter.isalpha() else letter
+
+
+def pieces(word: str) -> list[str]:
+    """The named pieces of a word in column order: prefixes, suffixes (both normalised), shape."""
+    form = normalise(word)
+    return [
+        *(f"prefix{length}:{form[:length]}" for length in PREFIXES),
+        *(f"suffix{length}:{form[-length:]}" for length in SUFFIXES),
+        f"shape:{shape(word)}",
+    ]
+
+
+def visible_characters(word: str) -> str:
+    """The characters of a word that the model reads: all, or the first ten and last six of a long one."""
+    return word if len(word) <= CHARACTERS else word[:10] + word[-6:]
+
+
+def word_hash(word: str, *, is_known: bool) -> int:
+    """CRC-32 of a normalised word in 31 bits, negative when the model does not know it; never 0."""
+    hashed = zlib.crc32(word.encode("utf-8", "surrogatepass")) & 0x7FFFFFFF or 1
+    return hashed if is_known else -hashed
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Ids of normalised words, of pieces and of characters. 0 is padding and 1 stands for the unknown."""
+
+    words: Mapping[str, int]
+    pieces: Mapping[str, int]
+    characters: Mapping[str, int]
+
+    def sizes(self) -> dict[str, int]:
+        """Rows that a table of embeddings needs for each kind of id."""
+        return {
+            "words": len(self.words) + UNKNOWN + 1,
+            "pieces": len(self.pieces) + UNKNOWN + 1,
+            "characters": len(self.characters) + UNKNOWN + 1,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the three lists in id order as JSON."""
+        lists = {"words": list(self.words), "pieces": list(self.pieces), "characters": list(self.characters)}
+        path.write_text(json.dumps(lists), encoding="utf-8")
+
+
+def load_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary that `Vocabulary.save` wrote. Raises BrokenPackage."""
+    try:
+        lists = json.loads(path.read_text(encoding="utf-8"))
+        return Vocabulary(*(_numbered(lists[name]) for name in ("words", "pieces", "characters")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenPackage(f"{path} is not a vocabulary: {error}.") from error
+
+
+def build_vocabulary(words: Iterable[str], *, word_count: int = 2, piece_count: int = 3) -> Vocabulary:
+    """The vocabulary of training words: normalised words seen `word_count` times, pieces and characters seen
+    `piece_count` times. The most frequent come first; equals are ordered by spelling, so it is reproducible.
+    """
+    surfaces = Counter(words)
+    forms: Counter[str] = Counter()
+    parts: Counter[str] = Counter()
+    letters: Counter[str] = Counter()
+    for word, count in surfaces.items():
+        forms[normalise(word)] += count
+        for part in pieces(word):
+            parts[part] += count
+        for letter in word:
+            letters[letter] += count
+    return Vocabulary(
+        _numbered(_frequent(forms, word_count)),
+        _numbered(_frequent(parts, piece_count)),
+        _numbered(_frequent(letters, piece_count)),
+    )
+
+
+def _frequent(counts: Counter[str], least: int) -> Iterator[str]:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return (name for name, count in ordered if count >= least)
+
+
+def _numbered(names: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(names, start=UNKNOWN + 1)}
+
+
+class Featuriser:
+    """Turns words into rows of ids. Rows are cached per word; safe to share between threads."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        self._row = lru_cache(maxsize=_CACHED_WORDS)(self._describe)
+
+    def rows(self, words: Sequence[str]) -> FeatureRows:
+        """Ids of shape (len(words), COLUMNS)."""
+        joined = b"".join(map(self._row, words))
+        return np.frombuffer(joined, dtype=np.int32).reshape(-1, COLUMNS)
+
+    def _describe(self, word: str) -> bytes:
+        row = np.zeros(COLUMNS, dtype=np.int32)
+        row[0] = self.vocabulary.words.get(normalise(word), UNKNOWN)
+        row[1 : 1 + PIECES] = [self.vocabulary.pieces.get(part, UNKNOWN) for part in pieces(word)]
+        letters = [self.vocabulary.characters.get(letter, UNKNOWN) for letter in visible_characters(word)]
+        row[1 + PIECES : 1 + PIECES + len(letters)] = letters
+        return row.tobytes()

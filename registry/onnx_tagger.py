@@ -1,0 +1,100 @@
+"""A BiLSTM-CRF package as a tagger: ONNX Runtime for the network, NumPy for the CRF, no training framework."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ner.errors import BrokenPackage
+from ner.predictions import ConfidenceKind, Tagged
+from ner.tags import decode_tags, split_tag
+from registry.crf import best_tags, load_crf, span_probabilities
+from registry.features import UNKNOWN, FeatureRows, Featuriser, load_vocabulary
+from registry.reading import ScoredTokenSpan, placed, read_text
+from registry.windows import Window
+
+_Place: TypeAlias = tuple[int, Window]
+"""A window, and which of the texts it belongs to."""
+
+_BATCH_WINDOWS = 32
+_BATCH_TOKENS = 2048
+
+
+class OnnxTagger:
+    """Tags with `model.onnx`, `crf.json` and `vocabulary.json` of a package folder. Safe to share between threads.
+
+    Raises BrokenPackage when one of them is missing or does not fit the others.
+    """
+
+    confidence_kind: ConfidenceKind = "crf_marginal"
+
+    def __init__(self, folder: Path) -> None:
+        self._featuriser = Featuriser(load_vocabulary(folder / "vocabulary.json"))
+        self._crf = load_crf(folder / "crf.json")
+        self._session = open_session(folder / "model.onnx")
+        if self._session.get_outputs()[0].shape[-1] != len(self._crf.tags):
+            raise BrokenPackage(f"{folder}: model.onnx and crf.json do not have the same number of tags.")
+        self.labels = tuple(dict.fromkeys(label for _, label in map(split_tag, self._crf.tags) if label))
+
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        """One answer for each text, in order."""
+        readings = [read_text(text) for text in texts]
+        rows = [self._featuriser.rows(reading.surfaces) for reading in readings]
+        places = [(number, window) for number, reading in enumerate(readings) for window in reading.windows]
+        found: list[list[ScoredTokenSpan]] = [[] for _ in texts]
+        for batch in _batches(places):
+            for (number, _), spans in zip(batch, self._tag_batch(rows, batch), strict=True):
+                found[number].extend(spans)
+        return [
+            reading.answer(spans, ids[:, 0] != UNKNOWN)
+            for reading, spans, ids in zip(readings, found, rows, strict=True)
+        ]
+
+    def _tag_batch(self, rows: Sequence[FeatureRows], batch: Sequence[_Place]) -> list[list[ScoredTokenSpan]]:
+        lengths = np.array([window.length for _, window in batch], dtype=np.int32)
+        padded = np.zeros((len(batch), int(lengths.max()), rows[0].shape[1]), dtype=np.int32)
+        for place, (number, window) in enumerate(batch):
+            padded[place, : window.length] = rows[number][window.first : window.end]
+        emissions = emit(self._session, padded, lengths)
+        paths = best_tags(self._crf, emissions, lengths)
+        spans = [
+            decode_tags([self._crf.tags[tag] for tag in path[:length]])
+            for path, length in zip(paths, lengths, strict=True)
+        ]
+        scores = span_probabilities(self._crf, emissions, lengths, spans)
+        return [
+            placed(window, found, confidences)
+            for (_, window), found, confidences in zip(batch, spans, scores, strict=True)
+        ]
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on one thread: requests, not operators, share the cores. Raises BrokenPackage."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # ONNX Runtime has no common type for its errors.
+        raise BrokenPackage(f"{path} is not a model that ONNX Runtime can load: {error}.") from error
+
+
+def emit(session: onnxruntime.InferenceSession, rows: FeatureRows, lengths: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Scores of tags: (sentences, tokens, tags) for rows of (sentences, tokens, columns)."""
+    emissions: NDArray[np.float32] = session.run(None, {"rows": rows, "lengths": lengths})[0]
+    return emissions
+
+
+def _batches(places: Sequence[_Place]) -> list[list[_Place]]:
+    """Windows of similar length together, up to a number of windows and of tokens with their padding."""
+    batches: list[list[_Place]] = []
+    for place in sorted(places, key=lambda place: place[1].length):
+        full = not batches or len(batches[-1]) == _BATCH_WINDOWS
+        if full or (len(batches[-1]) + 1) * place[1].length > _BATCH_TOKENS:
+            batches.append([])
+        batches[-1].append(place)
+    return batches

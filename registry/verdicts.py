@@ -1,0 +1,111 @@
+"""Verdicts on a canary that may be asked for at any moment, as often as one likes: pass, fail, or not enough evidence.
+
+A verdict holds all that is needed to compute it again.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from registry.evidence import Tally, log_evidence, log_worse
+
+Verdict = Literal["pass", "fail", "not enough evidence"]
+
+_MOST_REQUESTS_TO_GO = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RateVerdict:
+    """The answer on one share. The two log e-values speak for "above the limit" and "below the limit";
+    `log_worse_than_stable` for "worse than the version beside it", None where there was none to compare with.
+    """
+
+    verdict: Verdict
+    reason: str
+    limit: float
+    false_alarm_rate: float
+    canary: Tally
+    stable: Tally | None
+    log_above: float
+    log_below: float
+    log_worse_than_stable: float | None
+    is_shared_outage: bool = False
+    requests_to_go: int | None = None
+
+
+def judge_rate(
+    canary: Tally, limit: float, *, stable: Tally | None = None, false_alarm_rate: float = 0.05
+) -> RateVerdict:
+    """Does the canary keep its share of exceeding requests below `limit`?
+
+    "fail" takes evidence above the limit and, where the stable version served at the same time, evidence that the
+    canary is worse than it: an outage of both fails no canary, but is reported as `is_shared_outage`.
+    No traffic, or counts that are no counts, are never evidence.
+    """
+    if not canary.is_evidence:
+        reason = "The canary has answered no request that could be counted."
+        return RateVerdict("not enough evidence", reason, limit, false_alarm_rate, canary, stable, 0.0, 0.0, None)
+    needed = -math.log(false_alarm_rate)
+    above, below = (float(value) for value in log_evidence(canary.exceeded, canary.requests, limit))
+    beside = stable if stable is not None and stable.is_evidence else None
+    worse = log_worse(canary, beside) if beside is not None else None
+    verdict, reason = _decide(canary, beside, limit, needed, above, below, worse)
+    is_outage = above >= needed and beside is not None and verdict == "not enough evidence"
+    to_go = requests_to_go(canary, limit, false_alarm_rate) if verdict == "not enough evidence" else None
+    return RateVerdict(
+        verdict,
+        reason,
+        limit,
+        false_alarm_rate,
+        canary,
+        stable,
+        above,
+        below,
+        worse,
+        is_outage,
+        None if is_outage else to_go,
+    )
+
+
+def _decide(
+    canary: Tally, stable: Tally | None, limit: float, needed: float, above: float, below: float, worse: float | None
+) -> tuple[Verdict, str]:
+    seen = f"{canary.exceeded:g} of {canary.requests:g} requests exceed ({canary.exceeded / canary.requests:.2%})"
+    if below >= needed:
+        return "pass", f"{seen}: below the limit of {limit:.2%}."
+    if above < needed:
+        return "not enough evidence", f"{seen}: not enough to tell on which side of {limit:.2%} the canary is."
+    if worse is None or stable is None:
+        return "fail", f"{seen}: above the limit of {limit:.2%}."
+    beside = f"{stable.exceeded / stable.requests:.2%} for the stable version"
+    if worse >= needed:
+        return "fail", f"{seen}: above the limit of {limit:.2%}, and worse than {beside}."
+    return "not enough evidence", f"{seen}: above the limit of {limit:.2%}, but so far no worse than {beside}."
+
+
+def judge_f1(difference: float, low: float, high: float, *, margin: float) -> tuple[Verdict, str]:
+    """Is the canary's F1 at most `margin` below the stable version's, on the same documents?
+
+    `difference` is canary minus stable, `low` and `high` its 90 % interval: then each answer is wrong in at most 5 %
+    of the cases. NaN is never evidence.
+    """
+    seen = f"F1 differs by {difference:+.3f} (between {low:+.3f} and {high:+.3f})"
+    if low > -margin:
+        return "pass", f"{seen}: a drop of {margin:.3f} or more is ruled out."
+    if high < -margin:
+        return "fail", f"{seen}: a drop of more than {margin:.3f}."
+    return (
+        "not enough evidence",
+        f"{seen}: more labelled documents are needed to tell whether it drops by {margin:.3f}.",
+    )
+
+
+def requests_to_go(canary: Tally, limit: float, false_alarm_rate: float) -> int | None:
+    """About how many more requests settle the question if they go on as so far; None where no end is in sight."""
+    share = (canary.exceeded + 0.5) / (canary.requests + 1)
+    more = np.unique(np.geomspace(1, _MOST_REQUESTS_TO_GO, 400).astype(int))
+    above, below = log_evidence(canary.exceeded + share * more, canary.requests + more, limit)
+    settled = np.maximum(above, below) >= -math.log(false_alarm_rate)
+    return int(more[int(np.argmax(settled))]) if settled.any() else None

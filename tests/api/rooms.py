@@ -1,0 +1,126 @@
+"""A whole API on a real database, with a tagger that knows a handful of words: the least that can be served."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from api.main import create_app
+from ner.database import Database
+from ner.predictions import ConfidenceKind, ScoredSpan, Tagged
+from ner.roles import Role
+from ner.settings import Settings, secret_key
+from ner.tokens import tokenize
+from registry.keys import create_key
+from registry.packages import PackageStore
+from registry.rollout import set_canary, set_stable
+from registry.versions import register
+from tests.builders import a_version
+
+WORDS = {"John": "per", "Ada": "per", "Berlin": "geo", "東": "geo", "القاهرة": "geo", "José": "per", "Zoë": "per"}
+BREAKS = "kaputt"
+"""A word at which a tagger raises, if its package says that it does."""
+
+
+class DictionaryTagger:
+    """Finds the words of `words.json`, a word with a `confidence`. Raises at BREAKS where the package says so."""
+
+    confidence_kind: ConfidenceKind = "none"
+
+    def __init__(self, folder: Path) -> None:
+        package = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+        self._words: dict[str, str] = package["words"]
+        self._confidence: float = package["confidence"]
+        self._breaks: bool = package["breaks"]
+        self.labels = tuple(sorted(set(self._words.values())))
+        self.calls: list[list[str]] = []
+
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        self.calls.append(list(texts))
+        if self._breaks and any(BREAKS in text for text in texts):
+            raise RuntimeError("a tagger's own error, which may quote the text")
+        return [self._tagged(text) for text in texts]
+
+    def _tagged(self, text: str) -> Tagged:
+        tokens = tokenize(text)
+        known = [(start, end, self._words.get(text[start:end])) for start, end in tokens]
+        spans = tuple(ScoredSpan(start, end, label, self._confidence) for start, end, label in known if label)
+        return Tagged(spans, len(tokens), sum(label is None for *_, label in known), (7, -9))
+
+
+def load_dictionary(folder: Path) -> DictionaryTagger:
+    return DictionaryTagger(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """An API that runs, and what tests do beside it."""
+
+    settings: Settings
+    database: Database
+    app: FastAPI
+    client: TestClient
+
+    def key(self, role: Role = "viewer", *, limit: int | None = None, name: str = "") -> str:
+        with self.database.transaction() as connection:
+            _, key = create_key(
+                connection,
+                secret_key(self.settings),
+                name or f"{role} {uuid.uuid4().hex[:6]}",
+                role,
+                rate_limit_per_hour=limit,
+                created_by="tests",
+            )
+        return key
+
+    def headers(self, role: Role = "viewer") -> dict[str, str]:
+        return {"X-API-Key": self.key(role)}
+
+    def follow(self) -> None:
+        """Do now what the follower does every half second."""
+        self.app.state.wiring.serving.refresh()
+
+    def logged(self) -> None:
+        """Write the prediction log now."""
+        self.app.state.wiring.log.flush()
+
+    def version(
+        self, version: str, words: dict[str, str] | None = None, *, confidence: float = 0.9, breaks: bool = False
+    ) -> None:
+        """Register a version with its package."""
+        folder = self.settings.home / f"draft {version}"
+        folder.mkdir(parents=True)
+        package = {"words": words or WORDS, "confidence": confidence, "breaks": breaks}
+        (folder / "words.json").write_text(json.dumps(package), encoding="utf-8")
+        profile = {"format": 1, "documents": 0}
+        (folder / "profile.json").write_text(json.dumps(profile), encoding="utf-8")
+        digest = PackageStore(self.settings.artifacts / "versions").add(version, folder)
+        with self.database.transaction() as connection:
+            register(connection, a_version(version, package_hash=digest))
+
+    def stable(self, version: str = "1.0.0", **package: Any) -> None:
+        self.version(version, **package)
+        with self.database.transaction() as connection:
+            set_stable(connection, version, actor="ada")
+        self.follow()
+
+    def canary(self, version: str, percent: float, **package: Any) -> None:
+        self.version(version, **package)
+        with self.database.transaction() as connection:
+            set_canary(connection, version, percent, actor="ada")
+        self.follow()
+
+    def predict(self, text: str, headers: dict[str, str], **more: Any) -> dict[str, Any]:
+        answer = self.client.post("/api/v1/ner/predict", json={"text": text, **more}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+
+def open_room(settings: Settings, database: Database) -> Room:
+    app = create_app(settings, database, tagger_loader=load_dictionary)
+    return Room(settings, database, app, TestClient(app, base_url="http://workbench.test"))

@@ -1,0 +1,117 @@
+import datetime as dt
+import json
+import random
+
+import numpy as np
+import pytest
+
+from dashboards.traffic import traffic
+from ner.database import Database, utc_now
+from ner.tables import predictions
+from registry.rollout import promote, set_canary, set_stable
+from tests.builders import registered
+from tests.dashboards.traffic_log import logged
+
+
+def test_figures_are_those_of_the_rows_when_two_versions_answer(database: Database) -> None:
+    generator = random.Random(1)
+    slow = [generator.lognormvariate(3, 1) for _ in range(400)]
+    rows = [logged(latency_ms=latency, cached=place % 4 == 0) for place, latency in enumerate(slow)]
+    rows += [
+        logged(version="1.1.0", variant="canary", latency_ms=50.0, status=500 if n < 10 else 200) for n in range(90)
+    ]
+    rows += [logged(version="1.1.0", variant="canary", latency_ms=50.0, status=422) for _ in range(10)]
+    rows.append(logged(at=utc_now() - dt.timedelta(hours=3)))
+    with database.transaction() as connection:
+        connection.execute(predictions.insert(), rows)
+        found = traffic(connection, hours=2)
+    assert json.loads(json.dumps(found)) == found
+    total, (stable, canary) = found["total"], found["arms"]
+    assert (total["requests"], total["errors_4xx"], total["errors_5xx"]) == (500, 10, 10)
+    assert total["error_rate"] == 10 / 500
+    assert total["throughput"] == pytest.approx(500 / 7200)
+    assert (stable["version"], stable["variant"], stable["share"]) == ("1.0.0", "stable", 0.8)
+    assert stable["cache_hit_rate"] == 0.25
+    for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        exact = np.quantile(slow, share, method="inverted_cdf")
+        assert stable[name] == pytest.approx(exact, rel=0.011, abs=0.03)
+    assert (canary["error_rate"], canary["p50"], canary["share"]) == (0.1, pytest.approx(50), 0.2)
+    assert found["trial"] is None
+
+
+def test_every_bucket_is_there_when_requests_come_in_two_of_them(database: Database) -> None:
+    now = utc_now()
+    rows = [logged(at=now - dt.timedelta(minutes=minutes)) for minutes in (2, 2, 40)]
+    with database.transaction() as connection:
+        connection.execute(predictions.insert(), rows)
+        found = traffic(connection, hours=1)
+    series = found["series"]
+    assert found["bucket_seconds"] == 60
+    assert len(series) in (61, 62)
+    assert sorted(row["requests"] for row in series)[-3:] == [0, 1, 2]
+    assert [row["at"] for row in series] == sorted(row["at"] for row in series)
+    assert sum(row["requests"] for row in found["arm_series"]) == 3
+    silent = next(row for row in series if row["requests"] == 0)
+    assert (silent["p95"], silent["error_rate"], silent["throughput"]) == (None, None, 0)
+
+
+def test_nothing_breaks_when_nothing_was_asked(database: Database) -> None:
+    with database.reading() as connection:
+        found = traffic(connection, hours=24)
+    assert found["total"]["requests"] == 0
+    assert found["total"]["p95"] is None
+    assert found["arms"] == []
+
+
+def on_trial(database: Database) -> None:
+    with database.transaction() as connection:
+        registered(connection, "1.0.0", "1.1.0")
+        set_stable(connection, "1.0.0", actor="ada")
+        set_canary(connection, "1.1.0", 5, actor="ada")
+
+
+def test_the_trial_has_no_verdict_when_the_canary_has_answered_nothing(database: Database) -> None:
+    on_trial(database)
+    with database.reading() as connection:
+        trial = traffic(connection)["trial"]
+    assert (trial["canary"], trial["stable"], trial["percent"]) == ("1.1.0", "1.0.0", 5)
+    assert trial["verdict"] == "not enough evidence"
+    assert [criterion["name"] for criterion in trial["criteria"]] == ["error_rate", "latency_p95_ms", "latency_p99_ms"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "stable_failing", "verdict", "words"),
+    [
+        (0, 0, "pass", "keeps every limit"),
+        (40, 0, "fail", "breaks the limit of error_rate"),
+        (40, 80, "not enough evidence", "this is not the canary's doing"),
+        (4, 0, "not enough evidence", "not shown enough yet"),
+    ],
+)
+def test_the_trial_is_judged_on_requests_since_it_began_when_the_canary_answers(
+    database: Database, failing: int, stable_failing: int, verdict: str, words: str
+) -> None:
+    on_trial(database)
+    now = utc_now() + dt.timedelta(seconds=1)
+    rows = [logged(at=now, version="1.1.0", variant="canary", status=500 if n < failing else 200) for n in range(400)]
+    rows += [logged(at=now, status=500 if n < stable_failing else 200) for n in range(800)]
+    rows += [logged(version="1.1.0", variant="canary", status=500) for _ in range(50)]  # before the trial
+    with database.transaction() as connection:
+        connection.execute(predictions.insert(), rows)
+        trial = traffic(connection)["trial"]
+    assert trial["criteria"][0]["canary"] == {"exceeded": failing, "requests": 400, "share": failing / 400}
+    assert trial["verdict"] == verdict
+    assert words in trial["sentence"]
+
+
+def test_a_larger_share_goes_on_with_the_same_trial_when_it_is_raised(database: Database) -> None:
+    on_trial(database)
+    with database.transaction() as connection:
+        connection.execute(
+            predictions.insert(), [logged(at=utc_now(), version="1.1.0", variant="canary") for _ in range(7)]
+        )
+    with database.transaction() as connection:
+        set_canary(connection, "1.1.0", 25, actor="ada")
+        assert traffic(connection)["trial"]["criteria"][0]["canary"]["requests"] == 7
+        promote(connection, actor="ada")
+        assert traffic(connection)["trial"] is None

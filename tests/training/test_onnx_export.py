@@ -1,0 +1,95 @@
+"""The exported graph answers as the network, whatever the padding; and a difference is found when there is one."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from ner.tags import tag_names
+from registry.features import Featuriser, build_vocabulary
+from registry.onnx_tagger import emit, open_session
+from registry.recipes import get_recipe
+from tests.training.small_corpus import TINY, small_corpus
+from training.batches import Corpus, even_batches, number_sentences
+from training.bilstm_crf import Parameters
+from training.crf_layer import CrfLayer
+from training.network import Network
+from training.onnx_export import export_network
+from training.parity import compare_with_onnx
+from training.sentences import Sentence, cut_documents
+
+LABELS = ["geo", "per", "tim"]
+TAGS = tag_names(LABELS)
+
+
+class Exported:
+    """A network with random weights, its package, and sentences of length 1 to 130."""
+
+    def __init__(self, folder: Path) -> None:
+        keras.utils.set_random_seed(3)
+        words = [word for sentence in cut_documents(small_corpus(), LABELS).sentences for word in sentence.words]
+        vocabulary = build_vocabulary(words)
+        parameters = Parameters(**get_recipe("bilstm_crf.v1", TINY).parameters)
+        self.folder = folder
+        self.network = Network(vocabulary.sizes(), len(TAGS), parameters)
+        random = np.random.default_rng(5)
+        sentences = [Sentence([*random.choice(words, length)], []) for length in [*range(1, 40), 80, 130]]
+        self.corpus: Corpus = number_sentences(sentences, TAGS, Featuriser(vocabulary))
+        crf = CrfLayer(TAGS)
+        crf.build(None)
+        batch = next(even_batches(self.corpus, 2))
+        self.emit(batch)
+        for weight in [*self.network.weights, *crf.weights]:
+            weight.assign(0.4 * random.normal(size=weight.shape))
+        crf.learned().save(folder / "crf.json")
+        export_network(self.network, folder / "model.onnx")
+
+    def emit(self, batch: Any) -> Any:
+        return self.network(batch.rows, batch.lengths, training=False).numpy()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return Exported(tmp_path_factory.mktemp("package"))
+
+
+@pytest.mark.parametrize("size", [1, 7, 41])
+def test_scores_and_tags_are_those_of_the_network(exported: Exported, size: int) -> None:
+    parity = compare_with_onnx(exported.emit, exported.folder, list(even_batches(exported.corpus, size)))
+    assert parity["sentences"] == len(exported.corpus)
+    assert parity["largest_difference"] < 1e-5
+    assert parity["identical"]
+
+
+def test_scores_of_a_sentence_do_not_depend_on_its_batch(exported: Exported) -> None:
+    session = open_session(exported.folder / "model.onnx")
+    [batch] = even_batches(exported.corpus, len(exported.corpus))
+    together = emit(session, batch.rows, batch.lengths)
+    for rows, length, expected in zip(batch.rows, batch.lengths, together, strict=True):
+        alone = emit(session, rows[None, :length], np.array([length], dtype=np.int32))
+        np.testing.assert_allclose(alone[0], expected[:length], atol=1e-6)
+
+
+def test_a_difference_is_reported_when_the_network_changed_after_the_export(exported: Exported) -> None:
+    batches = list(even_batches(exported.corpus, 8))
+    parity = compare_with_onnx(lambda batch: exported.emit(batch) + np.float32(2e-4), exported.folder, batches)
+    assert parity["largest_difference"] == pytest.approx(2e-4, abs=1e-5)
+    assert parity["sentences_with_other_tags"] == 0
+    assert not parity["identical"]
+
+
+def test_other_tags_are_counted_when_scores_lead_to_them(exported: Exported) -> None:
+    batches = list(even_batches(exported.corpus, 8))
+    parity = compare_with_onnx(lambda batch: -exported.emit(batch), exported.folder, batches)
+    assert parity["sentences_with_other_tags"] > len(exported.corpus) // 2
+    assert not parity["identical"]
+
+
+def test_the_file_is_a_valid_model_of_standard_operators(exported: Exported) -> None:
+    model = onnx.load(str(exported.folder / "model.onnx"))
+    onnx.checker.check_model(model, full_check=True)
+    assert {node.domain for node in model.graph.node} == {""}
+    assert [output.name for output in model.graph.output] == ["emissions"]

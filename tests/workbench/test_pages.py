@@ -1,0 +1,326 @@
+"""What each page shows, and to whom, over the real API."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import workbench
+from ner.roles import Role
+from registry import runs
+from registry.rollout import current_rollout
+from tests.workbench.world import BOTH, PLACES, TEXTS, World
+from workbench import browser
+
+PAGES = ("try_it", "compare", "correct", "train", "versions", "quality", "drift", "traffic", "access")
+ENTRY = Path(workbench.__file__).parent / "entry" / "visit.py"
+
+
+@contextmanager
+def visiting(world: World, page: str, role: Role | None = "admin") -> Iterator[AppTest]:
+    """One page as a visitor of that role sees it, already drawn once."""
+    with world.api(role) as http:
+        browser.connect(http)
+        script = f"from workbench.browser import guarded\nfrom workbench.pages import {page}\nguarded({page}.page)()"
+        yield AppTest.from_string(script, default_timeout=60).run()
+
+
+def words(page: AppTest) -> str:
+    """Everything that the page says."""
+    parts = (page.markdown, page.html, page.caption, page.error, page.warning, page.info, page.success, page.title)
+    said = [str(getattr(element, "value", "") or element.proto.body) for part in parts for element in part]
+    return "\n".join(said + [f"{metric.label} {metric.value} {metric.delta}" for metric in page.metric])
+
+
+@pytest.fixture
+def two_versions(world: World) -> World:
+    world.add_stable("1.0.0", PLACES)
+    world.add_canary("1.1.0", BOTH)
+    return world
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_says_what_to_do_next_when_there_is_nothing_yet(world: World, name: str) -> None:
+    with visiting(world, name) as page:
+        assert not page.exception
+        assert not page.error
+        assert "ner-empty" in words(page)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_to_sign_in_again_when_the_session_has_ended(two_versions: World, name: str) -> None:
+    with visiting(two_versions, name, role=None) as page:
+        assert not page.exception
+        assert "sign in again" in words(page) or "For administrators" in words(page) or not page.button
+
+
+def test_the_server_is_named_when_it_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NER_URL", "http://127.0.0.1:9")
+    browser.connect(None)
+    page = AppTest.from_file(ENTRY, default_timeout=60).run()
+    assert "The server does not answer" in words(page)
+
+
+def test_nobody_sees_more_than_the_sign_in_page(two_versions: World) -> None:
+    with two_versions.api(None) as http:
+        browser.connect(http)
+        page = AppTest.from_file(ENTRY, default_timeout=60).run()
+        assert [title.value for title in page.title] == ["Sign in"]
+        assert "make up" in words(page)
+
+
+def test_a_visitor_sees_who_answers_and_who_they_are(two_versions: World) -> None:
+    with two_versions.api("viewer") as http:
+        browser.connect(http)
+        page = AppTest.from_file(ENTRY, default_timeout=60).run()
+        assert page.title[0].value == "Try"
+        beside = " ".join(element.value for element in [*page.sidebar.caption, *page.sidebar.markdown])
+        assert "Stable **1.0.0**" in beside
+        assert "Canary **1.1.0** at 20 %" in beside
+        assert "viewer" in beside
+
+
+# --- Try ---
+
+
+def test_an_example_is_answered_with_marked_entities(two_versions: World) -> None:
+    with visiting(two_versions, "try_it", "viewer") as page:
+        page.selectbox(key="try_version").select("1.1.0")
+        page.button(key="try_example_People and places").click().run()
+        assert not page.exception
+        assert "ner-entity" in words(page)
+        table = page.dataframe[0].value
+        assert list(table["Entity"]) == ["John", "Berlin"]
+
+
+def test_the_same_call_is_shown_for_programs(two_versions: World) -> None:
+    with visiting(two_versions, "try_it", "viewer") as page:
+        page.text_area(key="try_text").input("it's in Oslo").run()
+        shown = [code.value for code in page.code]
+        assert any("/api/v1/ner/predict" in code and "X-API-Key" in code for code in shown)
+        assert any("""'{"text": "it'"'"'s in Oslo"}'""" in code for code in shown)
+
+
+def test_the_servers_sentence_is_shown_when_a_text_is_too_long(two_versions: World) -> None:
+    with visiting(two_versions, "try_it", "viewer") as page:
+        page.text_area(key="try_text").input("a" * 100_001).run()
+        assert not page.exception
+        assert "100,0" in page.error[0].value or "100000" in page.error[0].value
+
+
+# --- Compare ---
+
+
+def test_differences_on_a_text_are_named(two_versions: World) -> None:
+    with visiting(two_versions, "compare", "viewer") as page:
+        page.text_area(key="compare_text").input("Maria went to Oslo").run()
+        assert "only in 1.1.0" in words(page)
+        assert "<b>Maria</b> per" in words(page)
+
+
+def test_a_dataset_is_compared_with_scores_and_a_verdict_in_words(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with visiting(two_versions, "compare", "viewer") as page:
+        page.segmented_control(key="compare_on").select("A dataset").run()
+        page.button[0].click().run()
+        assert not page.exception
+        assert f"**{len(TEXTS)} of {len(TEXTS)} documents** differ" in words(page)
+        assert "1.1.0 is better than 1.0.0" in words(page)
+
+
+def test_twice_the_same_version_is_no_comparison(two_versions: World) -> None:
+    with visiting(two_versions, "compare", "viewer") as page:
+        page.selectbox(key="compare_right").select("1.0.0").run()
+        assert "Twice the same version" in words(page)
+
+
+# --- Train ---
+
+
+def test_a_started_run_waits_in_the_queue_and_is_cancelled(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with visiting(two_versions, "train", "engineer") as page:
+        next(button for button in page.button if button.label == "Start training").click().run()
+        assert "the worker takes it up" in words(page)
+        next(button for button in page.button if button.label == "Cancel").click().run()
+        with two_versions.database.reading() as connection:
+            assert [run.status for run in runs.list_runs(connection)] == ["cancelled"]
+
+
+def test_changed_parameters_alone_are_sent(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with visiting(two_versions, "train", "engineer") as page:
+        recipe = page.selectbox(key="train_recipe").value
+        field = next(one for one in page.number_input if one.key == f"train_{recipe}_epochs")
+        field.set_value(2)
+        next(button for button in page.button if button.label == "Start training").click().run()
+        with two_versions.database.reading() as connection:
+            assert runs.list_runs(connection)[0].parameters == {"epochs": 2}
+
+
+def test_the_loss_the_f1_and_the_time_left_are_shown_while_a_run_works(two_versions: World) -> None:
+    two_versions.add_dataset()
+    history = [{"epoch": epoch, "loss": 1 / epoch, "f1": 0.5, "seconds": 3.0} for epoch in (1, 2)]
+    with two_versions.database.transaction() as connection:
+        runs.request_run(connection, "news", "bilstm_crf.v1", {}, "ada")
+        claimed = runs.claim_run(connection, "a worker")
+        assert claimed is not None
+        progress = runs.Progress(
+            stage="learning", fraction=0.4, epoch=2, epochs=5, loss=0.5, f1=0.5, seconds_left=90, history=history
+        )
+        runs.heartbeat(connection, claimed, progress)
+    with visiting(two_versions, "train", "engineer") as page:
+        assert not page.exception
+        shown = {metric.label: metric.value for metric in page.metric}
+        assert shown == {"Epoch": "2 of 5", "Loss": "0.5", "F1 (dev)": "0.500", "Time left": "1 min 30 s"}
+
+
+# --- Correct ---
+
+
+def _editor(page: AppTest) -> dict[str, object]:
+    (component,) = page.get("bidi_component")
+    return dict(json.loads(component.proto.mixed.json if component.proto.HasField("mixed") else component.proto.json))
+
+
+def test_the_editor_is_given_the_dataset_and_what_its_person_may_do(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with visiting(two_versions, "correct", "annotator") as page:
+        assert not page.exception
+        given = _editor(page)
+        assert (given["dataset"], given["source"], given["mayAddLabels"]) == ("news", None, False)
+    with visiting(two_versions, "correct", "reviewer") as page:
+        assert _editor(page)["mayAddLabels"] is True
+
+
+def test_traffic_is_corrected_too_and_the_page_says_when_none_is_kept(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with visiting(two_versions, "correct") as page:
+        page.selectbox(key="correct_basis").set_value("Traffic with low confidence").run()
+        assert _editor(page)["source"] == "traffic"
+        assert "No text of traffic is kept" in words(page)
+
+
+# --- Versions ---
+
+
+def _press(page: AppTest, label: str) -> AppTest:
+    return next(button for button in page.button if button.label == label).click().run()
+
+
+def _rollout(world: World) -> tuple[str | None, str | None, float]:
+    with world.database.reading() as connection:
+        state = current_rollout(connection)
+    return state.stable, state.canary, state.percent
+
+
+@contextmanager
+def deciding(world: World, call: str) -> Iterator[AppTest]:
+    """A dialog of its own, for this tester draws a page anew where a browser draws the open dialog alone."""
+    with world.api("engineer") as http:
+        browser.connect(http)
+        script = f"from workbench.browser import api\nfrom workbench.rollout_dialogs import *\n{call}"
+        yield AppTest.from_string(script, default_timeout=60).run()
+
+
+def test_the_canary_is_promoted_with_one_confirmation_and_its_reason(two_versions: World) -> None:
+    with deciding(two_versions, "ask_promotion('1.1.0', api().rollout())") as page:
+        assert "**1.0.0** is kept as the previous version" in words(page)
+        page.text_input(key="rollout_reason").input("better on every label")
+        page.button(key="rollout_confirm").click().run()
+    assert _rollout(two_versions) == ("1.1.0", None, 0)
+    with two_versions.database.reading() as connection:
+        assert current_rollout(connection).reason == "better on every label"
+
+
+def test_the_canary_is_taken_out_with_one_confirmation(two_versions: World) -> None:
+    with deciding(two_versions, "ask_rollback(api().rollout())") as page:
+        page.button(key="rollout_confirm").click().run()
+    assert _rollout(two_versions) == ("1.0.0", None, 0)
+
+
+def test_the_canarys_share_is_set(two_versions: World) -> None:
+    with deciding(two_versions, "ask_canary('1.1.0', api().rollout())") as page:
+        page.slider[0].set_value(35.0).run()
+        page.button(key="rollout_confirm").click().run()
+    assert _rollout(two_versions) == ("1.0.0", "1.1.0", 35)
+
+
+def test_the_dialog_says_why_when_the_server_refuses(two_versions: World) -> None:
+    with deciding(two_versions, "ask_canary('1.0.0', api().rollout())") as page:
+        page.button(key="rollout_confirm").click().run()
+        assert "a canary must be another version" in page.error[0].value
+    assert _rollout(two_versions) == ("1.0.0", "1.1.0", 20)
+
+
+def test_nothing_is_decided_when_the_dialog_is_only_opened(two_versions: World) -> None:
+    with visiting(two_versions, "versions", "engineer") as page:
+        _press(page, "Promote")
+    assert _rollout(two_versions) == ("1.0.0", "1.1.0", 20)
+
+
+def test_a_viewer_sees_the_versions_and_no_decisions(two_versions: World) -> None:
+    with visiting(two_versions, "versions", "viewer") as page:
+        assert {"Stable", "Canary", "Previous"} <= {metric.label for metric in page.metric}
+        assert list(page.dataframe[0].value["Version"]) == ["1.1.0", "1.0.0"]
+        assert not {button.label for button in page.button} & {"Promote", "Share", "Take out", "Make a link"}
+
+
+def test_a_demo_link_is_made_shown_and_listed(two_versions: World) -> None:
+    with visiting(two_versions, "versions", "engineer") as page:
+        _press(page, "Make a link")
+        assert any("/demo/?token=" in code.value for code in page.code)
+        assert "works" in list(page.dataframe[-1].value["State"])
+
+
+# --- Quality, drift, traffic ---
+
+
+def test_the_quality_of_the_stable_version_is_shown_with_its_interval(two_versions: World) -> None:
+    with visiting(two_versions, "quality", "viewer") as page:
+        assert not page.exception
+        scores = {metric.label: (metric.value, metric.delta) for metric in page.metric}
+        assert scores["Precision"][0] == "1.000"
+        assert "–" in scores["F1"][1]
+
+
+def test_drift_says_that_there_is_no_traffic(two_versions: World) -> None:
+    with visiting(two_versions, "drift", "viewer") as page:
+        assert "has answered nothing" in words(page)
+        assert "No traffic in this time" in words(page)
+
+
+def test_drift_and_traffic_are_drawn_when_requests_came_in(two_versions: World) -> None:
+    with two_versions.api("viewer") as http:
+        for text in TEXTS * 2:
+            assert http.post("/api/v1/ner/predict", json={"text": text}).is_success
+    with visiting(two_versions, "drift", "viewer") as page:
+        assert not page.exception
+        assert "Unknown words" in words(page)
+    with visiting(two_versions, "traffic", "viewer") as page:
+        assert not page.exception
+        assert f"Requests {2 * len(TEXTS)}" in words(page)
+        assert "95 % of answers within" in str(page.table[0].value)
+
+
+# --- Access ---
+
+
+def test_a_key_is_shown_one_time(two_versions: World) -> None:
+    with visiting(two_versions, "access") as page:
+        next(field for field in page.text_input if field.label == "Name").input("robot")
+        _press(page, "Make a key")
+        key = page.code[0].value
+        with two_versions.api(None) as http:
+            assert http.get("/api/v1/session", headers={"X-API-Key": key}).json()["name"] == "robot"
+        _press(page, "I have copied it")
+        assert not page.code
+
+
+def test_access_is_for_administrators(two_versions: World) -> None:
+    with visiting(two_versions, "access", "engineer") as page:
+        assert "For administrators" in words(page)
+        assert not page.button

@@ -1,0 +1,68 @@
+"""One door to every recipe: labelled texts in, the files of a package out."""
+
+import datetime as dt
+import importlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ner.documents import LabelledText
+from ner.errors import InvalidInput
+from training.fitted import Epoch, Fitted, Report, ShouldStop
+from training.recipes import Recipe
+
+__all__ = ["Epoch", "Fitted", "fit"]
+
+# Imported when first needed: TensorFlow takes seconds to load, and spaCy's recipe does without it.
+_FITTERS = {
+    "bilstm_crf.v1": ("training.bilstm_crf", "fit_bilstm_crf"),
+    "spacy_cnn.v1": ("training.spacy_cnn", "fit_spacy_cnn"),
+}
+
+
+def fit(
+    recipe: Recipe,
+    train: Sequence[LabelledText],
+    dev: Sequence[LabelledText],
+    labels: Sequence[str],
+    folder: Path,
+    report: Report,
+    should_stop: ShouldStop,
+) -> Fitted:
+    """Train `recipe` and write into `folder` what its tagger needs: the model's files, `labels.json`, and a
+    `metadata.json` that names the backend, to which the pipeline adds the lineage.
+
+    `report` is called after every epoch, from the calling thread.
+
+    Raises InvalidInput when there is nothing to learn from or to choose the best epoch by, RunCancelled soon after
+    `should_stop` says so, and NerError when the served model does not answer as the trained one.
+    """
+    if not any(document.spans for document in train) or not any(document.text.strip() for document in dev):
+        raise InvalidInput("Training needs at least one entity in the train part and one text in the dev part.")
+    if not labels:
+        raise InvalidInput("Training needs at least one label.")
+    module, name = _FITTERS[recipe.name]
+    fitter = getattr(importlib.import_module(module), name)
+    fitted: Fitted = fitter(recipe.parameters, train, dev, labels, folder, report, should_stop)
+    _write(folder / "labels.json", list(labels))
+    _write(folder / "metadata.json", _metadata(recipe, labels, fitted))
+    return fitted
+
+
+def _metadata(recipe: Recipe, labels: Sequence[str], fitted: Fitted) -> dict[str, object]:
+    return {
+        "format": 1,
+        "backend": fitted.backend,
+        "recipe": recipe.name,
+        "labels": list(labels),
+        "confidence_kind": fitted.confidence_kind,
+        "parameters": dict(recipe.parameters),
+        "misaligned": fitted.misaligned,
+        "parity": fitted.parity,
+        "history": fitted.history,
+        "created_at": dt.datetime.now(dt.UTC).isoformat(),
+    }
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -1,0 +1,137 @@
+"""The trained network as an ONNX graph, written node by node.
+
+Keras' own export is either slow (masks become a loop) or wrong on padded batches (no masks); a dozen operators with
+the true sentence lengths are both fast and exact. Inputs: `rows` int32 (batch, time, columns) and `lengths` int32
+(batch,); output: `emissions` float32 (batch, time, tags). The CRF's scores are kept beside the graph.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from registry.features import CHARACTERS, COLUMNS, PIECES
+from training.network import BidirectionalLstm, Network
+
+Weights: TypeAlias = NDArray[np.float32]
+_OPSET = 17
+_IR_VERSION = 9
+
+
+def export_network(network: Network, path: Path) -> None:
+    """Write the network, which must have been called once, to `path`."""
+    graph = _Graph()
+    inputs = _embed(graph, network)
+    hidden = _bilstm(graph, inputs, network.lstm)
+    kernel, bias = (np.asarray(part) for part in (network.scores.kernel, network.scores.bias))
+    scores = graph.add("MatMul", [hidden, graph.constant("scores_kernel", kernel)])
+    graph.add("Add", [scores, graph.constant("scores_bias", bias)], output="emissions")
+    path.write_bytes(graph.model(tags=len(bias)).SerializeToString())
+
+
+def _embed(graph: "_Graph", network: Network) -> str:
+    words, pieces, letters = graph.split("rows", [1, PIECES, CHARACTERS], axis=2)
+    words = graph.add("Squeeze", [words, graph.constant("columns", np.array([2]))])
+    shape = graph.add("Shape", [words])
+    pieces = _gather(graph, network.pieces, pieces)
+    filters = network.convolution.filters
+    return graph.add(
+        "Concat",
+        [
+            _gather(graph, network.words, words),
+            _reshape(graph, pieces, shape, PIECES * network.pieces.output_dim),
+            _reshape(graph, _convolve(graph, network, letters), shape, filters),
+        ],
+        axis=2,
+    )
+
+
+def _gather(graph: "_Graph", layer: "object", ids: str) -> str:
+    table = np.asarray(layer.embeddings)  # type: ignore[attr-defined]
+    return graph.add("Gather", [graph.constant(layer.name, table), ids])  # type: ignore[attr-defined]
+
+
+def _reshape(graph: "_Graph", tensor: str, batch_and_time: str, width: int) -> str:
+    target = graph.add("Concat", [batch_and_time, graph.constant("width", np.array([width]))], axis=0)
+    return graph.add("Reshape", [tensor, target])
+
+
+def _convolve(graph: "_Graph", network: Network, letters: str) -> str:
+    """Character embeddings (words, characters, size) through the convolution to maxima (words, filters)."""
+    flat = graph.add("Reshape", [letters, graph.constant("flat", np.array([-1, CHARACTERS]))])
+    embedded = graph.add("Transpose", [_gather(graph, network.characters, flat)], perm=[0, 2, 1])
+    # Keras keeps a convolution as (width, inputs, filters), ONNX as (filters, inputs, width).
+    kernel = np.asarray(network.convolution.kernel).transpose(2, 1, 0)
+    bias = np.asarray(network.convolution.bias)
+    weights = [graph.constant("convolution_kernel", kernel), graph.constant("convolution_bias", bias)]
+    convolved = graph.add("Relu", [graph.add("Conv", [embedded, *weights], pads=[1, 1])])
+    return graph.add("ReduceMax", [convolved], axes=[2], keepdims=0)
+
+
+def _bilstm(graph: "_Graph", inputs: str, layer: BidirectionalLstm) -> str:
+    steps = graph.add("Transpose", [inputs], perm=[1, 0, 2])
+    weights = [
+        graph.constant(f"lstm_{name}", np.stack(parts))
+        for name, parts in zip(("kernel", "recurrent", "bias"), _lstm_weights(layer), strict=True)
+    ]
+    # (time, directions, batch, units) to (batch, time, directions x units)
+    hidden = graph.add("LSTM", [steps, *weights, "lengths"], hidden_size=layer.units, direction="bidirectional")
+    hidden = graph.add("Transpose", [hidden], perm=[2, 0, 1, 3])
+    return graph.add("Reshape", [hidden, graph.constant("joined", np.array([0, 0, 2 * layer.units]))])
+
+
+def _lstm_weights(layer: BidirectionalLstm) -> tuple[list[Weights], list[Weights], list[Weights]]:
+    """Kernels (4 units, inputs), recurrent kernels (4 units, units) and biases (8 units) of both directions."""
+    kernels, recurrents, biases = [], [], []
+    for direction in layer.directions:
+        kernel, recurrent, bias = (np.asarray(part) for part in direction)
+        kernels.append(_reordered(kernel.T))
+        recurrents.append(_reordered(recurrent.T))
+        # ONNX has a second bias for the recurrent part.
+        biases.append(np.concatenate([_reordered(bias), np.zeros_like(bias)]))
+    return kernels, recurrents, biases
+
+
+def _reordered(weights: Weights) -> Weights:
+    """Keras' gates input, forget, cell, output along the first axis to ONNX's input, output, forget, cell."""
+    entry, forget, cell, output = np.split(weights, 4)
+    return np.concatenate([entry, output, forget, cell])
+
+
+class _Graph:
+    """Nodes and initialisers, named as they are added."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: list[onnx.TensorProto] = []
+
+    def constant(self, name: str, value: NDArray[np.float32] | NDArray[np.int64]) -> str:
+        name = f"{name}_{len(self._initializers)}"
+        self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: object) -> str:
+        output = output or f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def split(self, tensor: str, sizes: Sequence[int], *, axis: int) -> list[str]:
+        outputs = [f"{tensor}_{part}" for part in range(len(sizes))]
+        inputs = [tensor, self.constant("sizes", np.array(sizes))]
+        self._nodes.append(helper.make_node("Split", inputs, outputs, axis=axis))
+        return outputs
+
+    def model(self, *, tags: int) -> onnx.ModelProto:
+        inputs = [
+            helper.make_tensor_value_info("rows", TensorProto.INT32, ["batch", "time", COLUMNS]),
+            helper.make_tensor_value_info("lengths", TensorProto.INT32, ["batch"]),
+        ]
+        outputs = [helper.make_tensor_value_info("emissions", TensorProto.FLOAT, ["batch", "time", tags])]
+        graph = helper.make_graph(self._nodes, "bilstm", inputs, outputs, self._initializers)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+        onnx.checker.check_model(model, full_check=True)
+        return model

@@ -1,0 +1,144 @@
+"""One run, from what people settled to a registered version: freeze, split, fit, score, register.
+
+Killed at any point it leaves no version or a whole one: files go to a draft folder, and the version, its audit entry
+and the end of the run are one transaction.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ner.database import Database, utc_now
+from ner.settings import Settings
+from registry import runs
+from registry.packages import PackageStore
+from registry.runs import Progress, Run
+from registry.taggers import load_tagger
+from registry.versions import VersionRecord, next_version, register
+from training.drafts import new_draft
+from training.evaluation import evaluate
+from training.fitting import Epoch, fit
+from training.frozen import freeze_dataset
+from training.lineage import git_commit, software
+from training.recipes import get_recipe
+
+_TRAINING, _SCORING, _REGISTERING = 0.05, 0.85, 0.95
+_RESULT = ("f1", "precision", "recall", "f1_interval", "documents", "entities")
+
+
+def run_training(
+    database: Database,
+    settings: Settings,
+    run: Run,
+    report: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> VersionRecord:
+    """Train the claimed run and register its version.
+
+    Raises InvalidInput when the data or the parameters cannot be trained on, RunCancelled when `should_stop` says so,
+    and Conflict when the run is no longer this claim's.
+    """
+    started = utc_now()
+    report(Progress("snapshot"))
+    recipe = get_recipe(run.recipe, run.parameters)
+    frozen = freeze_dataset(database, settings, run)
+    relay = _EpochRelay(report)
+    with new_draft(settings, run.id) as draft:
+        fitted = fit(recipe, frozen.parts.train, frozen.parts.dev, frozen.labels, draft, relay, should_stop)
+        relay.enter("scoring", _SCORING)
+        # From the files that will serve, not from the network in memory.
+        tagger = load_tagger(draft)
+        evaluation = evaluate(database, settings, tagger, frozen.parts, fitted.vocabulary, should_stop)
+        relay.enter("registering", _REGISTERING)
+        _write(draft / "performance.json", evaluation.performance)
+        _write(draft / "profile.json", evaluation.profile)
+        record = VersionRecord(
+            version="",
+            recipe=recipe.name,
+            trained_by=run.requested_by,
+            training_started_at=started,
+            training_completed_at=utc_now(),
+            data_version=frozen.data_version,
+            dataset=run.dataset,
+            git_commit=git_commit(),
+            hyperparameters=dict(recipe.parameters),
+            performance=evaluation.performance,
+            labels=list(tagger.labels),
+            package_hash="",
+            run_id=run.id,
+        )
+        return _register(database, settings, run, draft, record, relay.progress, frozen.nested_left_out)
+
+
+def _register(
+    database: Database,
+    settings: Settings,
+    run: Run,
+    draft: Path,
+    record: VersionRecord,
+    progress: Progress,
+    nested_left_out: int,
+) -> VersionRecord:
+    seconds = (record.training_completed_at - record.training_started_at).total_seconds()
+    result = {name: record.performance[name] for name in _RESULT} | {"seconds": seconds}
+    with database.transaction() as connection:
+        record = dataclasses.replace(record, version=next_version(connection))
+        # First, so that a run that was cancelled or taken over stops here, before anything is written for it.
+        runs.finish_run(connection, run, progress, version=record.version, result=result)
+        _write(draft / "metadata.json", _metadata(draft, record) | {"nested_left_out": nested_left_out})
+        digest = PackageStore(settings.artifacts / "versions").add(record.version, draft)
+        record = dataclasses.replace(record, package_hash=digest)
+        register(connection, record)
+    return record
+
+
+def _metadata(draft: Path, record: VersionRecord) -> dict[str, Any]:
+    """What fitting wrote (backend, labels, parameters, history, parity), and the lineage."""
+    written: dict[str, Any] = json.loads((draft / "metadata.json").read_text(encoding="utf-8"))
+    return written | {
+        "version": record.version,
+        "dataset": record.dataset,
+        "data_version": record.data_version,
+        "splits": record.performance["splits"],
+        "git_commit": record.git_commit,
+        "trained_by": record.trained_by,
+        "training_started_at": record.training_started_at.isoformat(),
+        "training_completed_at": record.training_completed_at.isoformat(),
+        "created_at": record.created_at.isoformat(),
+        "run_id": record.run_id,
+        "software": software(),
+    }
+
+
+class _EpochRelay:
+    """Turns the epochs that fitting reports into the progress of the run."""
+
+    def __init__(self, report: Callable[[Progress], None]) -> None:
+        self._report = report
+        self.progress = Progress()
+        self.enter("training", _TRAINING)
+
+    def enter(self, stage: str, fraction: float) -> None:
+        """Begin a stage of the run."""
+        self.progress = dataclasses.replace(self.progress, stage=stage, fraction=fraction, seconds_left=None)
+        self._report(self.progress)
+
+    def __call__(self, epoch: Epoch) -> None:
+        item = {"epoch": epoch.epoch, "loss": epoch.loss, "f1": epoch.f1, "seconds": epoch.seconds}
+        self.progress = Progress(
+            stage="training",
+            fraction=_TRAINING + (_SCORING - _TRAINING) * epoch.epoch / max(1, epoch.epochs),
+            epoch=epoch.epoch,
+            epochs=epoch.epochs,
+            loss=epoch.loss,
+            f1=epoch.f1,
+            seconds_left=epoch.seconds_left,
+            history=[*self.progress.history, item],
+        )
+        self._report(self.progress)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -1,0 +1,130 @@
+"""The calls of those who run the models: versions, rollout, figures, audit, keys, people and demos."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import quote
+
+from workbench.api_transport import Body, Transport
+
+
+class Operations:
+    """Half of `ApiClient`; `transport` is the caller's way to the API."""
+
+    transport: Transport
+
+    def _get(self, path: str, **params: Any) -> Body:
+        return self.transport.json("GET", f"/api/v1/{path}", params=given(params))
+
+    def _post(self, path: str, body: Mapping[str, Any] | None = None, *, is_idempotent: bool = False) -> Body:
+        return self.transport.json("POST", f"/api/v1/{path}", json=body or {}, is_idempotent=is_idempotent)
+
+    def _delete(self, path: str) -> None:
+        self.transport.call("DELETE", f"/api/v1/{path}")
+
+    # --- versions and who answers ---
+
+    def versions(self) -> list[Body]:
+        """Every registered version, newest first."""
+        return cast(list[Body], self._get("versions")["versions"])
+
+    def version(self, version: str) -> Body:
+        """One version with its performance and its deployments."""
+        return self._get(f"versions/{quote(version)}")
+
+    def rollout(self) -> Body:
+        """Which versions answer now, and the canary's share in percent."""
+        return self._get("rollout")
+
+    def rollout_history(self) -> list[Body]:
+        """Every change of the rollout, newest first."""
+        return cast(list[Body], self._get("rollout/history")["changes"])
+
+    def set_canary(self, version: str, percent: float, *, reason: str = "") -> Body:
+        """Let a version answer `percent` of the traffic beside the stable one."""
+        return self._post("rollout/canary", {"version": version, "percent": percent, "reason": reason})
+
+    def promote(self, version: str | None = None, *, reason: str = "") -> Body:
+        """Make a version (the canary unless named) the stable one."""
+        return self._post("rollout/promote", given({"version": version, "reason": reason}))
+
+    def roll_back(self, *, reason: str = "") -> Body:
+        """Take the canary out or, where there is none, return to the previous stable version."""
+        return self._post("rollout/rollback", {"reason": reason})
+
+    # --- figures ---
+
+    def quality(self) -> Body:
+        """How good each version is on its test part."""
+        return self._get("quality")
+
+    def drift(self, *, version: str | None = None, hours: float | None = None) -> Body:
+        """Recent traffic against the text that a version (stable unless named) was trained on."""
+        return self._get("drift", version=version, hours=hours)
+
+    def traffic(self, *, hours: float | None = None) -> Body:
+        """Requests, latencies, errors and shares of recent traffic."""
+        return self._get("traffic", hours=hours)
+
+    # --- audit, keys, people ---
+
+    def session(self) -> Body:
+        """Who this caller is: name and role."""
+        return self._get("session")
+
+    def audit(self, *, limit: int | None = None, offset: int | None = None) -> Body:
+        """Entries of the audit trail."""
+        return self._get("audit", limit=limit, offset=offset)
+
+    def verify_audit(self) -> Body:
+        """Whether the audit trail is whole: `{"ok", "entries", "problem"}`."""
+        return self._get("audit/verify")
+
+    def keys(self) -> list[Body]:
+        """Every API key, without its secret."""
+        return cast(list[Body], self._get("keys")["keys"])
+
+    def create_key(
+        self, name: str, role: str, *, rate_limit_per_hour: int | None = 1000, days: int | None = None
+    ) -> Body:
+        """Make a key; the answer is the only place where its secret is ever shown."""
+        body = {"name": name, "role": role, "rate_limit_per_hour": rate_limit_per_hour, "days": days}
+        return self._post("keys", body)
+
+    def revoke_key(self, key_id: str) -> None:
+        """End a key at once."""
+        self._delete(f"keys/{quote(key_id)}")
+
+    def users(self) -> list[Body]:
+        """Everybody who may sign in."""
+        return cast(list[Body], self._get("users")["users"])
+
+    def create_user(self, name: str, role: str) -> Body:
+        """Add a person."""
+        return self._post("users", {"name": name, "role": role})
+
+    def sign_in_link(self, name: str) -> Body:
+        """A link that signs that person in once: `{"url", "expires_at"}`."""
+        return self._post(f"users/{quote(name, safe='')}/link")
+
+    # --- demos ---
+
+    def demos(self) -> list[Body]:
+        """Every demo link."""
+        return cast(list[Body], self._get("demos")["demos"])
+
+    def create_demo(self, *, version: str | None = None, compared_with: str | None = None, hours: float = 24) -> Body:
+        """A link to a demo of a version, or of two side by side, that expires."""
+        return self._post("demos", given({"version": version, "compared_with": compared_with, "hours": hours}))
+
+    def revoke_demo(self, demo_id: str) -> None:
+        """End a demo link at once."""
+        self._delete(f"demos/{quote(demo_id)}")
+
+    def answer_demo(self, token: str, text: str) -> Body:
+        """What a demo's versions say about a text; the token is the permission."""
+        return self._post("demos/answer", {"token": token, "text": text}, is_idempotent=True)
+
+
+def given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,48 @@
+"""`workbench`, the one command. Results go to stdout, progress and complaints to stderr.
+
+Exit code 0: done. 1: refused or failed, with one sentence. 2: misused.
+"""
+
+import sys
+
+import click
+
+from ner.errors import NerError
+from workbench.commands.answers import bulk, predict
+from workbench.commands.audit import audit
+from workbench.commands.care import backup, doctor, restore
+from workbench.commands.learning import evaluate, train
+from workbench.commands.people import demo, keys, users
+from workbench.commands.rollout import canary, promote, rollback, simulate, versions
+from workbench.commands.text import export_command, import_command
+from workbench.commands.up import up
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="ner-workbench")
+def cli() -> None:
+    """Look at named-entity models, correct them, and let the better version win."""
+
+
+for _command in (
+    *(up, import_command, export_command, train, evaluate, predict, bulk, versions, canary, promote, rollback),
+    *(simulate, audit, keys, users, demo, backup, restore, doctor),
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run one command and turn facts that went wrong into one sentence and exit code 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except NerError as error:
+        click.echo(f"Error: {error.message}", err=True)
+        sys.exit(1)

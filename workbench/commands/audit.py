@@ -1,0 +1,36 @@
+"""`workbench audit`: who did what, and whether the trail is whole."""
+
+import click
+
+from workbench.commands.output import json_option, show, table
+from workbench.commands.server import Server
+
+
+@click.group()
+def audit() -> None:
+    """Read and check the audit trail."""
+
+
+@audit.command("verify")
+@json_option
+@click.pass_context
+def verify(context: click.Context, as_json: bool) -> None:
+    """Check every entry's seal. Exit code 1 when one does not hold."""
+    verdict = Server().get("/api/v1/audit/verify")
+    show(
+        verdict,
+        as_json,
+        lambda it: f"All {it['entries']:,} entries hold." if it["ok"] else f"The trail is broken: {it['problem']}",
+    )
+    if not verdict["ok"]:
+        context.exit(1)
+
+
+@audit.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=30, show_default=True)
+@json_option
+def list_entries(limit: int, as_json: bool) -> None:
+    """The latest entries, newest first."""
+    page = Server().get("/api/v1/audit", limit=limit)
+    rows = [(one["entry"], one["at"][:19], one["actor"], one["action"], one["subject"]) for one in page["entries"]]
+    show(page, as_json, lambda _: table(("entry", "at (UTC)", "who", "what", "subject"), rows))

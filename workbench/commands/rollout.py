@@ -1,0 +1,99 @@
+"""`workbench versions`, `canary`, `promote`, `rollback` and `simulate`: who answers."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench.commands.output import json_option, percent, show, table
+from workbench.commands.server import Server
+
+_reason = click.option("--reason", default="", help="Kept in the audit trail.")
+
+
+@click.command()
+@json_option
+def versions(as_json: bool) -> None:
+    """List the registered versions, newest first."""
+    listed = Server().get("/api/v1/versions")["versions"]
+    show({"versions": listed}, as_json, _describe_versions)
+
+
+def _describe_versions(result: dict[str, Any]) -> str:
+    if not result["versions"]:
+        return "No version is registered yet; train one with 'workbench train'."
+    rows = [
+        (
+            one["version"],
+            ", ".join(one["aliases"]),
+            percent(one["f1"]),
+            one["recipe"],
+            one["dataset"],
+            one["trained_by"],
+        )
+        for one in result["versions"]
+    ]
+    return table(("version", "aliases", "F1", "recipe", "dataset", "trained by"), rows)
+
+
+@click.command()
+@click.argument("version")
+@click.option("--percent", "share", required=True, type=click.FloatRange(0, 100), help="Share of traffic, in percent.")
+@_reason
+@json_option
+def canary(version: str, share: float, reason: str, as_json: bool) -> None:
+    """Put VERSION on trial with a share of the traffic, or change that share."""
+    body = {"version": version, "percent": share, "reason": reason}
+    show(_state(Server().post("/api/v1/rollout/canary", body)), as_json, _describe_state)
+
+
+@click.command()
+@click.argument("version", required=False)
+@_reason
+@json_option
+def promote(version: str | None, reason: str, as_json: bool) -> None:
+    """Make the canary, or VERSION, the one that answers."""
+    body = {"version": version, "reason": reason}
+    show(_state(Server().post("/api/v1/rollout/promote", body)), as_json, _describe_state)
+
+
+@click.command()
+@_reason
+@json_option
+def rollback(reason: str, as_json: bool) -> None:
+    """Take the canary off trial; where there is none, let the previous version answer again."""
+    show(_state(Server().post("/api/v1/rollout/rollback", {"reason": reason})), as_json, _describe_state)
+
+
+def _state(rollout: dict[str, Any]) -> dict[str, Any]:
+    return {name: rollout[name] for name in ("stable", "canary", "percent", "previous", "epoch")}
+
+
+def _describe_state(state: dict[str, Any]) -> str:
+    trial = f", {state['canary']} is the canary with {state['percent']:g} %" if state["canary"] else ", no canary"
+    return f"{state['stable']} is stable{trial}."
+
+
+@click.command()
+@click.argument("policy", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--error-rate", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Of the canary.")
+@click.option("--rate", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Requests a second in all.")
+@click.option("--runs", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@json_option
+def simulate(policy: Path | None, error_rate: float, rate: float, runs: int, seed: int, as_json: bool) -> None:
+    """What POLICY (the default one unless given) would do with such a canary, RUNS times. Needs no server."""
+    from registry.policy import load_policy
+    from registry.simulation import simulate as simulate_policy
+
+    result = simulate_policy(load_policy(policy), error_rate=error_rate, rate=rate, runs=runs, seed=seed)
+    show(result, as_json, lambda it: _describe_simulation(it, runs))
+
+
+def _describe_simulation(result: dict[str, Any], runs: int) -> str:
+    median = result["median_requests_to_verdict"]
+    return (
+        f"Of {runs:,} canaries {result['promoted']:,} were promoted, {result['rolled_back']:,} rolled back and "
+        f"{result['undecided']:,} left undecided; "
+        + (f"the median verdict took {median:,.0f} canary requests." if median is not None else "none had a verdict.")
+    )

@@ -1,0 +1,1 @@
+"""The Gradio demo of a version, behind a link that expires."""

@@ -1,0 +1,131 @@
+"""A page for people without a key: one version's answers, or two side by side, behind a link that expires."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from fastapi import FastAPI
+
+from workbench.api_client import ApiClient, ApiError, Body, RetryPolicy
+from workbench.api_transport import HttpCaller
+from workbench.look import label_colour
+
+EXAMPLES = (
+    "John lives in New York. On Friday he meets Angela Merkel in Berlin.",
+    "Google acquired YouTube for $1.65 billion in 2006. Apple Inc is in California.",
+    "Barack Obama was president of the United States when NATO met in Lisbon in November 2010.",
+)
+NO_TOKEN = "This page opens with a demo link; ask whoever runs the workbench for one."
+FONTS = ("ui-sans-serif", "system-ui", "sans-serif")
+CSS = """
+footer { display: none !important; }
+.gradio-container { width: 100%; max-width: 60rem !important; margin: 0 auto !important; }
+.token.highlighted, .legend-item { color: inherit !important; }
+.token-container, .token { margin: 0 !important; }
+"""
+
+Segment = tuple[str, str | None]
+
+
+def build_demo(api_url: str | HttpCaller) -> gr.Blocks:
+    """The demo's blocks, asking the API at `api_url`. The visitor's token comes from the page's address, `?token=`."""
+    client = ApiClient(api_url, timeout_seconds=20, retry=RetryPolicy(attempts=3, longest_pause_seconds=1))
+
+    def greet(request: gr.Request) -> tuple[Any, ...]:
+        token = str(request.query_params.get("token", ""))
+        return token, EXAMPLES[0], *answer(client, token, EXAMPLES[0])
+
+    def respond(token: str, text: str) -> tuple[Any, ...]:
+        return answer(client, token, text)
+
+    with gr.Blocks(title="NER demo", analytics_enabled=False) as blocks:
+        token = gr.State("")
+        gr.Markdown("# Which names are in this text?")
+        said = gr.Markdown()
+        with gr.Column(visible=False) as room:
+            text = gr.Textbox(label="Text", lines=4, placeholder="Type or paste a text", autofocus=True)
+            gr.Examples([[example] for example in EXAMPLES], inputs=[text], label="Examples", api_visibility="private")
+            button = gr.Button("Find entities", variant="primary")
+            with gr.Row():
+                left, right = (_highlight() for _ in range(2))
+            table = gr.Dataframe(headers=["Version", "Entity", "Label", "Confidence"], interactive=False)
+        shown = [said, room, left, right, table]
+        blocks.load(greet, outputs=[token, text, *shown], api_visibility="private", show_progress="hidden")
+        for event in (button.click, text.submit):
+            event(respond, inputs=[token, text], outputs=shown, api_visibility="private")
+    return blocks
+
+
+def mount_demo(app: FastAPI, api_url: str, *, path: str = "/demo") -> None:
+    """Mount the demo on `app`, in the workbench's colours and with the fonts of the visitor's own system."""
+    theme = gr.themes.Soft(primary_hue="cyan", neutral_hue="slate", font=FONTS, font_mono=FONTS)
+    theme.set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_600")
+    gr.mount_gradio_app(app, build_demo(api_url), path=path, theme=theme, css=CSS, footer_links=[], ssr_mode=False)
+
+
+def _highlight() -> gr.HighlightedText:
+    return gr.HighlightedText(interactive=False, show_legend=True, combine_adjacent=False, visible=False)
+
+
+def answer(client: ApiClient, token: str, text: str) -> tuple[Any, ...]:
+    """What the page shows after a question: a sentence, whether the room is open, two texts, and the table."""
+    if not token:
+        return _closed(NO_TOKEN)
+    if not text.strip():
+        return "Type a text, then press the button.", gr.update(visible=True), gr.skip(), gr.skip(), gr.skip()
+    try:
+        body = client.answer_demo(token, text)
+    except ApiError as error:
+        if error.status in {401, 403, 404, 410}:
+            return _closed(error.message)
+        return error.message, gr.update(visible=True), gr.skip(), gr.skip(), gr.skip()
+    return _words(body), gr.update(visible=True), *_texts(body, text), _rows(body)
+
+
+def _closed(sentence: str) -> tuple[Any, ...]:
+    return sentence, gr.update(visible=False), gr.skip(), gr.skip(), gr.skip()
+
+
+def _words(body: Body) -> str:
+    if body["compared_with"]:
+        return f"Versions {body['version']} and {body['compared_with']}, side by side."
+    return f"Version {body['version']}."
+
+
+def _texts(body: Body, text: str) -> tuple[Any, Any]:
+    left = _highlighted(text, body["left"]["entities"], body["version"])
+    if body["right"] is None:
+        return left, gr.update(visible=False)
+    return left, _highlighted(text, body["right"]["entities"], body["compared_with"])
+
+
+def _highlighted(text: str, entities: Sequence[Mapping[str, Any]], version: str) -> Any:
+    colours = {entity["label"]: label_colour(entity["label"]) for entity in entities}
+    return gr.HighlightedText(value=segments(text, entities), label=version, color_map=colours, visible=True)
+
+
+def _rows(body: Body) -> list[list[Any]]:
+    sides = [(body["version"], body["left"])]
+    if body["right"] is not None:
+        sides.append((body["compared_with"], body["right"]))
+    return [
+        [version, entity["text"], entity["label"], f"{100 * entity['confidence']:.0f} %"]
+        for version, side in sides
+        for entity in side["entities"]
+    ]
+
+
+def segments(text: str, entities: Sequence[Mapping[str, Any]]) -> list[Segment]:
+    """The text cut at the entities' borders; joined, the pieces are the text. Of overlapping ones the longest first."""
+    pieces: list[Segment] = []
+    done = 0
+    for entity in sorted(entities, key=lambda entity: (entity["start"], -entity["end"])):
+        if entity["start"] < done:
+            continue
+        if entity["start"] > done:
+            pieces.append((text[done : entity["start"]], None))
+        pieces.append((text[entity["start"] : entity["end"]], str(entity["label"])))
+        done = entity["end"]
+    if done < len(text):
+        pieces.append((text[done:], None))
+    return pieces

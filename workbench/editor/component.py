@@ -1,0 +1,57 @@
+"""The editor's files as one Streamlit component."""
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from workbench.look import ALIKE, LABEL_COLOURS, SPARE_COLOURS
+
+FRONTEND = Path(__file__).parent / "frontend"
+# In the order of their imports: each module uses only those before it.
+MODULES = (
+    "text",
+    "element",
+    "colours",
+    "keys",
+    "choice",
+    "sheet",
+    "outbox",
+    "tasks",
+    "paper",
+    "panels",
+    "desk",
+    "editor",
+)
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+
+
+def script() -> str:
+    """The modules as one, which is what a component takes: without their imports of each other, in one scope."""
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{module}.js"))) for module in MODULES)
+
+
+def _read(name: str) -> str:
+    return (FRONTEND / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "ner_editor", html=_read("editor.html"), css=_read("editor.css"), js=script(), isolate_styles=True
+    )
+
+
+def draw_editor(
+    *, dataset: str | None = None, source: str | None = None, document: str | None = None, may_add_labels: bool = False
+) -> None:
+    """The editor on the documents of a dataset, or of a source ("traffic"); `document` is the first to be shown.
+
+    It is drawn anew only when these change: edits, saving and going on need no run of the page.
+    """
+    colours = {"known": LABEL_COLOURS, "alike": ALIKE, "spare": list(SPARE_COLOURS)}
+    chosen = {"dataset": dataset, "source": source, "document": document, "mayAddLabels": may_add_labels}
+    _component()(key="editor", data={**chosen, "colours": colours}, height="content")

@@ -1,0 +1,331 @@
+// One person at one document: what the keys and the mouse do to it, and the way to the next.
+
+import { Choice } from "./choice.js";
+import { call, Drafts, Outbox } from "./outbox.js";
+import { isSame, Sheet, withOffers } from "./sheet.js";
+import { Tasks } from "./tasks.js";
+import { IndexedText } from "./text.js";
+
+export class Desk {
+  /** `basis`: what to correct, {dataset} or {source}; `view` draws: draw(desk), opened(desk), say(text). */
+  constructor(basis, view, storage = window.localStorage) {
+    this._view = view;
+    this._drafts = new Drafts(storage);
+    this._visited = [];
+    this._refused = new Map();
+    this.tasks = new Tasks(basis, call);
+    this.outbox = new Outbox(storage, sendAnswer, {
+      onChange: () => this._draw(),
+      onRefused: (entry, error) => this._onRefused(entry, error),
+    });
+    this.choice = new Choice();
+    this.task = null;
+    this.pen = null;
+    this.filter = "";
+    this.notice = null;
+    this.isLoading = false;
+    this.isClosed = false;
+  }
+
+  get document() {
+    return this.task?.document ?? null;
+  }
+
+  /** Begin: send what an earlier visit left, then open `documentId` or the next document. */
+  async start(documentId) {
+    this.outbox.flush();
+    await (documentId ? this.open(documentId) : this.next());
+  }
+
+  close() {
+    this.isClosed = true;
+  }
+
+  async next() {
+    await this._load(() => this.tasks.next());
+  }
+
+  async open(documentId) {
+    await this._load(async () => {
+      const task = await this.tasks.one(documentId);
+      this.tasks.passOver(documentId);
+      return task;
+    });
+  }
+
+  async back() {
+    const before = this._visited.pop();
+    if (!before) return this._view.say("This is the first document of this visit.");
+    await this.open(before);
+  }
+
+  async skip() {
+    if (!this.document) return;
+    this._leave();
+    await this.next();
+  }
+
+  /** Everything that stands becomes the answer; on a document that nobody has labelled, so does what is offered. */
+  async save() {
+    if (!this.document) return;
+    if (this.document.revision === 0) this.sheet.takeAll();
+    const { id, revision } = this.document;
+    this._leave();
+    this.outbox.put({
+      document_id: id,
+      operation_id: crypto.randomUUID(),
+      base_revision: revision,
+      spans: this.sheet.standing.map(({ start, end, label }) => ({ start, end, label, text: this.text.slice(start, end) })),
+      model_version: this.task.model_version,
+    });
+    this._drafts.forget(id);
+    await this.next();
+  }
+
+  /** Give a label to what is chosen; where nothing is chosen, it becomes the pen that every choice is labelled with. */
+  label(label) {
+    const { active, target } = this.choice;
+    if (active) {
+      if (active.label === label && !active.isOffered) return;
+      return this._changed(() => this.sheet.replace(active, { label }), `${label}: ${this._surface(active)}`);
+    }
+    if (target) return this.add(target, label);
+    this.pen = this.pen === label ? null : label;
+    this._view.say(this.pen ? `Every choice becomes ${label}; press again to stop.` : "No label is held.");
+    this._draw();
+  }
+
+  add([start, end], label) {
+    const range = this.choice.isCharacterwise ? this.text.trimmed(start, end) : [start, end];
+    if (!range) return;
+    const span = { start: range[0], end: range[1], label };
+    const displaced = this.sheet.add(span);
+    const instead = displaced.length ? `, in place of ${displaced.map((one) => this._surface(one)).join(", ")}` : "";
+    this.choice.select(this._itemLike(span));
+    this._keep();
+    this._view.say(`${label}: ${this._surface(span)}${instead}`);
+    this._draw();
+  }
+
+  /** A choice by mouse or keys: [start, end) in code points. */
+  choose(range) {
+    if (this.pen && range) return this.add(range, this.pen);
+    this.choice.choose(range);
+    this._draw();
+  }
+
+  select(item) {
+    this.choice.select(item);
+    this._draw(true);
+  }
+
+  remove(item = this.choice.active) {
+    if (!item) return;
+    const position = this.sheet.items.indexOf(item);
+    this.sheet.remove(item);
+    this.choice.select(this.sheet.items[Math.min(position, this.sheet.items.length - 1)] ?? null);
+    this._keep();
+    this._view.say(`${item.isOffered ? "Refused" : "Removed"} ${this._surface(item)}`);
+    this._draw(true);
+  }
+
+  take(item = this.choice.active) {
+    if (!item?.isOffered) return;
+    this._changed(() => this.sheet.take(item), `${item.label}: ${this._surface(item)}`);
+  }
+
+  takeAll() {
+    const count = this.sheet.takeAll();
+    this._keep();
+    this._view.say(`Taken: ${count}`);
+    this._draw();
+  }
+
+  /** The same words as the chosen entity's, everywhere in the document. */
+  everywhere() {
+    const { active } = this.choice;
+    if (!active) return this._view.say("Choose an entity first.");
+    const places = this.text.occurrences(this.text.slice(active.start, active.end));
+    const added = this.sheet.addAll(places.map(([start, end]) => ({ start, end, label: active.label })));
+    this.choice.select(this._itemLike(active));
+    this._keep();
+    this._view.say(`${this._surface(active)}: ${added} more`);
+    this._draw();
+  }
+
+  undo() {
+    this._travel(this.sheet.undo(), "Undone", "Nothing to undo");
+  }
+
+  redo() {
+    this._travel(this.sheet.redo(), "Done again", "Nothing to do again");
+  }
+
+  step(direction) {
+    this.choice.step(this.text, direction);
+    this._draw(true);
+  }
+
+  /** Move the end or the start of what is chosen. */
+  stretch(side, direction) {
+    const range = this.choice.moved(this.text, side, direction);
+    if (!range) return;
+    if (!this.choice.active) {
+      this.choice.choose(range);
+      return this._draw(true);
+    }
+    const active = this.choice.active;
+    this._changed(() => this.sheet.replace(active, { start: range[0], end: range[1] }), this.text.slice(...range));
+  }
+
+  walk(direction) {
+    const { items } = this.sheet;
+    if (!items.length) return this._view.say("No entity here.");
+    const { active, target } = this.choice;
+    const place = active ? active.start : target ? target[0] : direction > 0 ? -1 : Infinity;
+    const position = active
+      ? items.indexOf(active) + direction
+      : direction > 0
+        ? items.findIndex((item) => item.start >= place)
+        : items.findLastIndex((item) => item.start < place);
+    this.select(items[(position + items.length) % items.length]);
+  }
+
+  toggleCharacters() {
+    this.choice.isCharacterwise = !this.choice.isCharacterwise;
+    this._view.say(this.choice.isCharacterwise ? "Choosing single characters" : "Snapping to words");
+    this._draw();
+  }
+
+  leave() {
+    this.choice.clear();
+    this.pen = null;
+    this.filter = "";
+    this._draw();
+  }
+
+  find(filter) {
+    this.filter = filter;
+    this._draw();
+  }
+
+  /** A new name in the label set of the document's dataset. */
+  async addLabel(label) {
+    try {
+      const told = await call("POST", `/api/v1/datasets/${encodeURIComponent(this.document.dataset)}/labels`, { labels: [label] });
+      this.task.labels = told.labels;
+      this.filter = "";
+      this.label(label);
+    } catch (error) {
+      this._view.say(error.message);
+    }
+  }
+
+  _changed(change, told) {
+    this.choice.select(change());
+    this.choice.select(this._itemLike(this.choice.active));
+    this._keep();
+    this._view.say(told);
+    this._draw(true);
+  }
+
+  _travel(isDone, told, otherwise) {
+    this.choice.clear();
+    if (isDone) this._keep();
+    this._view.say(isDone ? told : otherwise);
+    this._draw();
+  }
+
+  _itemLike(span) {
+    return this.sheet.items.find((item) => isSame(item, span)) ?? null;
+  }
+
+  _surface(item) {
+    return `“${this.text.slice(item.start, item.end)}”`;
+  }
+
+  _keep() {
+    this._drafts.keep(this.document, this.sheet);
+  }
+
+  _leave() {
+    this._visited = [...this._visited.filter((known) => known !== this.document.id), this.document.id];
+  }
+
+  async _load(ask) {
+    if (this.isLoading) return;
+    this.isLoading = true;
+    try {
+      this._show(await ask());
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      this.notice = { text: error.message, ways: [{ name: "Try again", act: () => this._retry(ask) }] };
+    } finally {
+      this.isLoading = false;
+      this._draw();
+    }
+  }
+
+  _retry(ask) {
+    this.notice = null;
+    this._load(ask);
+  }
+
+  _show(task) {
+    this.task = task;
+    this.notice = null;
+    this.choice.clear();
+    this.filter = "";
+    if (task.document) {
+      const refused = this._refused.get(task.document.id);
+      const draft = refused ? null : this._drafts.of(task.document);
+      this.text = new IndexedText(task.document.text);
+      const items = refused
+        ? withOffers(task.document.spans, refused.entry.spans, "other")
+        : (draft?.items ?? withOffers(task.document.spans, task.suggestions));
+      this.sheet = new Sheet(task.nesting, items, draft);
+      if (refused) this._offerMerge(refused);
+    }
+    this._view.opened(this);
+  }
+
+  /** A refused answer comes back to the person: nothing that was typed is lost. */
+  _onRefused(entry, error) {
+    this._refused.set(entry.document_id, { entry, error });
+    const isHere = this.document?.id === entry.document_id;
+    const open = { name: "Look at it", act: () => this.open(entry.document_id) };
+    this.notice = { text: `An answer was not stored: ${error.message}`, ways: isHere ? [] : [open] };
+    if (isHere) this.open(entry.document_id);
+    this._draw();
+  }
+
+  _offerMerge({ entry, error }) {
+    const keep = () => this._settle(entry.document_id, "What is stored stays.");
+    const mine = () => {
+      this.sheet.become(entry.spans.map((span) => ({ ...span, origin: "person", isOffered: false })));
+      this._settle(entry.document_id, "Your answer stands; save it to store it.");
+    };
+    const isStale = error.kind === "stale_correction";
+    const text = isStale
+      ? `${error.message} What is stored stands below; where your answer differs, it is offered.`
+      : `Your answer was refused: ${error.message} It is offered below.`;
+    this.notice = { text, ways: [{ name: "Use mine", act: mine }, { name: "Keep what is stored", act: keep }] };
+  }
+
+  _settle(documentId, told) {
+    this._refused.delete(documentId);
+    this.notice = null;
+    this.sheet.items = this.sheet.standing;
+    this._keep();
+    this._view.say(told);
+    this._draw();
+  }
+
+  _draw(isMoved = false) {
+    if (!this.isClosed) this._view.draw(this, isMoved);
+  }
+}
+
+function sendAnswer({ document_id: documentId, ...answer }) {
+  return call("POST", `/api/v1/documents/${encodeURIComponent(documentId)}/annotations`, answer, { keepalive: true });
+}

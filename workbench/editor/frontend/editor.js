@@ -1,0 +1,281 @@
+// The editor as a Streamlit component: it draws the desk, and turns keys and pointer into what the desk does.
+
+import { labelColour } from "./colours.js";
+import { Desk } from "./desk.js";
+import { element, plural } from "./element.js";
+import { actionOf } from "./keys.js";
+import { Paper } from "./paper.js";
+import { buttonWithKey, drawLabels, drawList, drawNotice, helpDialog, savingState } from "./panels.js";
+
+const running = new WeakMap();
+
+export default function mount({ data, parentElement }) {
+  const identity = JSON.stringify(data);
+  if (running.get(parentElement)?.identity === identity) return undefined;
+  running.get(parentElement)?.editor.close();
+  const editor = new Editor(parentElement, data);
+  running.set(parentElement, { identity, editor });
+  editor.begin();
+  return () => {
+    editor.close();
+    running.delete(parentElement);
+  };
+}
+
+class Editor {
+  constructor(root, data) {
+    this._root = root.querySelector(".editor");
+    this._data = data;
+    this._colourOf = (label) => labelColour(label, data.colours);
+    const find = (name) => this._root.querySelector(`.${name}`);
+    this._parts = Object.fromEntries(
+      ["why", "saving", "notice", "labels", "filter", "paper", "list", "count", "actions", "live", "done", "work"].map((name) => [name, find(name)]),
+    );
+    this._paper = new Paper(this._parts.paper, root.querySelector("style.paint"), this._colourOf);
+    const basis = data.source ? { source: data.source } : { dataset: data.dataset };
+    this._desk = new Desk(basis, { draw: (desk, isMoved) => this._draw(desk, isMoved), opened: (desk) => this._opened(desk), say: (text) => this._say(text) });
+    this._help = helpDialog(() => this._help.close());
+    this._root.append(this._help);
+    this._ending = new AbortController();
+  }
+
+  begin() {
+    const { signal } = this._ending;
+    this._drawActions();
+    this._root.addEventListener("keydown", (event) => this._onKey(event), { signal });
+    this._parts.paper.addEventListener("pointerdown", (event) => this._onDown(event), { signal });
+    this._parts.paper.addEventListener("pointermove", (event) => this._onMove(event), { signal });
+    this._parts.paper.addEventListener("pointerup", (event) => this._onUp(event), { signal });
+    this._parts.paper.addEventListener("pointercancel", () => (this._drag = null), { signal });
+    this._parts.filter.addEventListener("input", () => this._desk.find(this._parts.filter.value), { signal });
+    window.addEventListener("online", () => this._desk.outbox.flush(), { signal });
+    window.addEventListener("beforeunload", (event) => this._onUnload(event), { signal });
+    this._desk.start(this._data.document);
+  }
+
+  close() {
+    this._ending.abort();
+    this._desk.close();
+    this._paper.close();
+    this._help.remove();
+  }
+
+  // --- drawing ---
+
+  _opened(desk) {
+    const { document: opened } = desk;
+    this._parts.done.hidden = Boolean(opened);
+    this._parts.work.hidden = !opened;
+    if (!opened) {
+      this._parts.done.querySelector("span").textContent = desk.task.reason;
+      this._say(desk.task.reason);
+      return;
+    }
+    this._paper.show(desk.text);
+    this._parts.paper.scrollTop = 0;
+    this._drag = null;
+    if (this._ownsFocus()) this._parts.paper.focus({ preventScroll: true });
+  }
+
+  /** Whether the editor may take the focus: nobody is typing elsewhere on the page. */
+  _ownsFocus() {
+    const focused = document.activeElement;
+    return focused === null || focused === document.body || this._root.contains(focused) || this._root.getRootNode().host === focused;
+  }
+
+  _draw(desk, isMoved) {
+    const { state, text } = savingState(desk.outbox);
+    this._parts.saving.className = `saving ${state}`;
+    this._parts.saving.textContent = text;
+    drawNotice(this._parts.notice, desk.notice);
+    if (!desk.document) return;
+    this._drawHead(desk);
+    this._shownLabels = drawLabels(this._parts.labels, desk.task.labels, {
+      colourOf: this._colourOf,
+      pen: desk.pen,
+      filter: desk.filter,
+      mayAdd: this._data.mayAddLabels,
+      onChoose: (label) => this._chose(() => desk.label(label)),
+      onAdd: (label) => this._chose(() => desk.addLabel(label)),
+    });
+    if (this._parts.filter.value !== desk.filter) this._parts.filter.value = desk.filter;
+    drawList(this._parts.list, desk.sheet.items, desk.choice.active, {
+      surfaceOf: (item) => desk.text.slice(item.start, item.end),
+      colourOf: this._colourOf,
+      onSelect: (item) => this._chose(() => desk.select(item)),
+      onTake: (item) => this._chose(() => desk.take(item)),
+      onRemove: (item) => this._chose(() => desk.remove(item)),
+    });
+    this._paper.paint(desk.sheet.items, desk.choice.active, this._drag?.range ?? desk.choice.target);
+    this._root.classList.toggle("characters", desk.choice.isCharacterwise);
+    const chosen = desk.choice.active ?? (desk.choice.target && { start: desk.choice.target[0], end: desk.choice.target[1] });
+    if (isMoved && chosen) this._paper.reveal(chosen);
+    if (isMoved) this._parts.list.querySelector(".active")?.scrollIntoView({ block: "nearest" });
+  }
+
+  _drawHead(desk) {
+    const { task, sheet } = desk;
+    const left = task.remaining ? ` · ${plural(task.remaining, "document")} left` : "";
+    this._parts.why.textContent = `${task.reason}${left}`;
+    const offered = sheet.offered.length;
+    const joins = desk.document.revision === 0 ? "offered, taken when you save" : "offered";
+    this._parts.count.textContent = `${plural(sheet.standing.length, "entity", "entities")}${offered ? `, ${offered} ${joins}` : ""}`;
+  }
+
+  _drawActions() {
+    const desk = this._desk;
+    const acts = [
+      ["Back", "back", () => desk.back()],
+      ["Skip", "skip", () => desk.skip()],
+      ["Undo", "undo", () => desk.undo()],
+      ["Redo", "redo", () => desk.redo()],
+      ["Keys", "help", () => this._showHelp()],
+    ].map(([name, action, act]) => buttonWithKey(name, action, () => this._chose(act)));
+    const save = buttonWithKey("Save and next", "save", () => this._chose(() => desk.save()), "primary");
+    this._parts.actions.replaceChildren(...acts, element("span", { class: "grow" }), save);
+  }
+
+  /** Do what a button says, and give the keys back to the text. */
+  _chose(act) {
+    act();
+    if (!this._help.open) this._parts.paper.focus({ preventScroll: true });
+  }
+
+  _say(text) {
+    this._parts.live.textContent = text;
+  }
+
+  _showHelp() {
+    this._help.showModal();
+  }
+
+  // --- keys ---
+
+  _onKey(event) {
+    // Streamlit has keys of its own on the page (r, c): none may hear what is meant for the text.
+    event.stopPropagation();
+    if (this._help.open || event.isComposing) return;
+    if (event.target === this._parts.filter) return this._onFilterKey(event);
+    const isButton = event.target.closest?.("button") && (event.key === "Enter" || event.key === " ");
+    const meant = isButton ? null : actionOf(event);
+    if (!meant) return;
+    event.preventDefault();
+    this._act(meant);
+  }
+
+  _onFilterKey(event) {
+    if (event.key === "Escape") this._chose(() => this._desk.find(""));
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    const [first] = this._shownLabels ?? [];
+    if (first) this._chose(() => (this._desk.find(""), this._desk.label(first)));
+    else this._parts.labels.querySelector(".add")?.click();
+  }
+
+  _act({ action, position }) {
+    const desk = this._desk;
+    if (action === "help") return this._showHelp();
+    if (!desk.document) return action === "back" ? desk.back() : undefined;
+    const acts = {
+      label: () => desk.task.labels[position] && desk.label(desk.task.labels[position]),
+      save: () => desk.save(),
+      skip: () => desk.skip(),
+      back: () => desk.back(),
+      right: () => desk.step(1),
+      left: () => desk.step(-1),
+      down: () => this._stepLine(1),
+      up: () => this._stepLine(-1),
+      endRight: () => desk.stretch("end", 1),
+      endLeft: () => desk.stretch("end", -1),
+      startLeft: () => desk.stretch("start", -1),
+      startRight: () => desk.stretch("start", 1),
+      characters: () => desk.toggleCharacters(),
+      nextEntity: () => desk.walk(1),
+      previousEntity: () => desk.walk(-1),
+      remove: () => desk.remove(),
+      take: () => desk.take(),
+      takeAll: () => desk.takeAll(),
+      everywhere: () => desk.everywhere(),
+      filter: () => this._parts.filter.focus(),
+      undo: () => desk.undo(),
+      redo: () => desk.redo(),
+      leave: () => desk.leave(),
+    };
+    acts[action]();
+  }
+
+  /** The word on the line above or below what is chosen. */
+  _stepLine(direction) {
+    const desk = this._desk;
+    const { active, target } = desk.choice;
+    const from = active ?? (target && { start: target[0], end: target[1] });
+    const rectangle = from && this._paper.rectangleOf(from);
+    if (!rectangle) return desk.step(direction);
+    this._paper.reveal(from);
+    const now = this._paper.rectangleOf(from);
+    const height = parseFloat(getComputedStyle(this._parts.paper).lineHeight);
+    const point = this._paper.pointAt(now.left + 2, now.top + now.height / 2 + direction * height);
+    const range = point === null ? null : desk.text.snapped(point, point + 1);
+    if (!range || range[0] === from.start) return desk.step(direction);
+    desk.choose(range);
+    this._paper.reveal({ start: range[0], end: range[1] });
+  }
+
+  // --- pointer ---
+
+  _onDown(event) {
+    if (event.button !== 0 || !this._desk.document) return;
+    const chip = event.target.closest?.(".chip");
+    if (chip) return this._onChip(event, chip);
+    const point = this._paper.pointAt(event.clientX, event.clientY);
+    if (point === null) return;
+    event.preventDefault();
+    this._parts.paper.focus({ preventScroll: true });
+    this._parts.paper.setPointerCapture(event.pointerId);
+    this._drag = { from: point, x: event.clientX, y: event.clientY, range: null, isExact: event.altKey };
+  }
+
+  _onChip(event, chip) {
+    event.preventDefault();
+    const { start, end, label } = chip.dataset;
+    const item = this._desk.sheet.items.find((one) => one.start === Number(start) && one.end === Number(end) && one.label === label);
+    if (item) this._chose(() => this._desk.select(item));
+  }
+
+  _onMove(event) {
+    const drag = this._drag;
+    if (!drag) return;
+    const point = this._paper.pointAt(event.clientX, event.clientY);
+    const hasMoved = Math.abs(event.clientX - drag.x) + Math.abs(event.clientY - drag.y) > 3;
+    if (point === null || !hasMoved) return;
+    const [start, end] = drag.from <= point ? [drag.from, point] : [point, drag.from];
+    const { text, choice } = this._desk;
+    drag.range = drag.isExact || choice.isCharacterwise ? text.trimmed(start, end) : text.snapped(start, Math.max(end, start + 1));
+    this._paper.paint(this._desk.sheet.items, null, drag.range);
+  }
+
+  _onUp(event) {
+    const drag = this._drag;
+    this._drag = null;
+    if (!drag) return;
+    if (drag.range) return this._desk.choose(drag.range);
+    this._onClick(event, drag.from);
+  }
+
+  /** A click chooses the innermost entity under it, then the next one around it; or the word. */
+  _onClick(event, point) {
+    const desk = this._desk;
+    const here = desk.sheet.items
+      .filter((item) => item.start <= point && point <= item.end && this._paper.covers(item, event.clientX, event.clientY))
+      .sort((one, other) => one.end - one.start - (other.end - other.start));
+    if (here.length) return desk.select(here[(here.indexOf(desk.choice.active) + 1) % here.length]);
+    const range = desk.text.snapped(point, point + 1);
+    const isHit = range && this._paper.covers({ start: range[0], end: range[1] }, event.clientX, event.clientY);
+    if (isHit) desk.choose(range);
+    else desk.leave();
+  }
+
+  _onUnload(event) {
+    if (this._desk.outbox.entries.length && this._desk.outbox.problem) event.preventDefault();
+  }
+}

@@ -1,0 +1,118 @@
+// What stands around the text: the labels, the list of entities, notices, the state of saving, the page of keys.
+
+import { element, plural } from "./element.js";
+import { KEYS, LABEL_KEYS, keyOf, shownKey } from "./keys.js";
+import { isSame } from "./sheet.js";
+
+const LISTED = 400;
+
+/** The buttons of the labels, and the field that finds one by its name. `mayAdd` lets a new name become a label. */
+export function drawLabels(host, labels, { colourOf, pen, filter, mayAdd, onChoose, onAdd }) {
+  const wanted = filter.trim().toLowerCase();
+  const shown = labels.map((label, position) => ({ label, position })).filter(({ label }) => label.toLowerCase().includes(wanted));
+  const buttons = shown.map(({ label, position }) =>
+    element(
+      "button",
+      {
+        type: "button",
+        class: `label${label === pen ? " pen" : ""}`,
+        style: `--label:${colourOf(label)}`,
+        "aria-pressed": String(label === pen),
+        title: label === pen ? "Every choice gets this label; press again to stop" : `Label as ${label}`,
+        "data-label": label,
+        onclick: () => onChoose(label),
+      },
+      label,
+      position < LABEL_KEYS.length ? element("kbd", { text: LABEL_KEYS[position] }) : null,
+    ),
+  );
+  const isNew = wanted && !labels.some((label) => label.toLowerCase() === wanted);
+  if (isNew && mayAdd) {
+    const name = filter.trim();
+    buttons.push(
+      element("button", { type: "button", class: "plain add", onclick: () => onAdd(name) }, `Add the label “${name}”`),
+    );
+  } else if (!buttons.length) {
+    buttons.push(element("span", { class: "hint", text: labels.length ? "No label has this name." : "This dataset has no label yet." }));
+  }
+  host.replaceChildren(...buttons);
+  return shown.map(({ label }) => label);
+}
+
+/** The entities in the order of the text: one row each, what is offered with its two answers. */
+export function drawList(host, items, active, { surfaceOf, colourOf, onSelect, onTake, onRemove }) {
+  const rows = items.slice(0, LISTED).map((item) => {
+    const isActive = active !== null && isSame(active, item);
+    const sure = item.confidence === undefined ? "" : `${Math.round(100 * item.confidence)} %`;
+    const surface = surfaceOf(item).replace(/\s+/g, " ");
+    const name = `${surface}, ${item.label}${item.isOffered ? ", offered" : ""}${sure ? `, ${sure} sure` : ""}`;
+    return element(
+      "li",
+      { class: `row${isActive ? " active" : ""}${item.isOffered ? " offered" : ""}`, style: `--label:${colourOf(item.label)}` },
+      element(
+        "button",
+        { type: "button", class: "entity", "aria-label": name, "aria-current": isActive ? "true" : null, onclick: () => onSelect(item) },
+        element("span", { class: "surface", text: surface }),
+        element("span", { class: "tag", text: item.label }),
+        sure ? element("span", { class: "sure", text: sure }) : null,
+      ),
+      item.isOffered
+        ? element("button", { type: "button", class: "small", title: "Take it", "aria-label": `Take ${name}`, onclick: () => onTake(item) }, "✓")
+        : null,
+      element(
+        "button",
+        { type: "button", class: "small", title: item.isOffered ? "Refuse it" : "Remove it", "aria-label": `Remove ${name}`, onclick: () => onRemove(item) },
+        "✕",
+      ),
+    );
+  });
+  if (items.length > LISTED) rows.push(element("li", { class: "hint", text: `and ${plural(items.length - LISTED, "more")}` }));
+  if (!rows.length) rows.push(element("li", { class: "hint", text: "No entity. Drag over words, or move with the arrow keys and press a label's key." }));
+  host.replaceChildren(...rows);
+}
+
+/** The page of keys, as a dialog. */
+export function helpDialog(onClose) {
+  const rows = KEYS.map(({ keys, help }) =>
+    element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, ...keys.filter((key) => key !== "Shift+?").map((key) => element("kbd", { text: shownKey(key) }))),
+      element("td", { text: help }),
+    ),
+  );
+  const labels = element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, element("kbd", { text: "1" }), "…", element("kbd", { text: "0" })),
+    element("td", { text: "The first ten labels: for the words chosen, or for the entity chosen" }),
+  );
+  const close = element("button", { type: "button", class: "plain", onclick: onClose, text: "Close" });
+  return element(
+    "dialog",
+    { class: "help", "aria-label": "Keys" },
+    element("div", { class: "helphead" }, element("strong", { text: "Keys" }), close),
+    element("table", {}, element("tbody", {}, labels, ...rows)),
+  );
+}
+
+/** What stands over the text when something has to be settled: a sentence, and the ways out. */
+export function drawNotice(host, notice) {
+  host.hidden = notice === null;
+  if (notice === null) return host.replaceChildren();
+  const ways = notice.ways.map(({ name, act }) => element("button", { type: "button", class: "plain", onclick: act, text: name }));
+  host.replaceChildren(element("span", { text: notice.text }), element("span", { class: "ways" }, ...ways));
+}
+
+/** What the person can trust about saving; it says "saved" only for what the server has confirmed. */
+export function savingState(outbox) {
+  const waiting = outbox.entries.length;
+  if (outbox.problem?.status === 401) return { state: "stuck", text: `Signed out: ${plural(waiting, "answer")} kept here. Sign in again in another tab.` };
+  if (outbox.problem && waiting) return { state: "stuck", text: `${plural(waiting, "answer")} not saved yet: ${outbox.problem.message} Trying again.` };
+  if (waiting) return { state: "busy", text: `Saving ${plural(waiting, "answer")}…` };
+  return { state: "saved", text: outbox.stored ? `Saved, ${plural(outbox.stored, "document")} in this visit` : "Nothing unsaved" };
+}
+
+export function buttonWithKey(name, action, act, kind = "plain") {
+  return element("button", { type: "button", class: kind, onclick: act, "data-action": action }, element("span", { text: name }), element("kbd", { text: keyOf(action) }));
+}

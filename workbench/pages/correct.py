@@ -1,0 +1,56 @@
+"""Correct: documents one after another, their entities changed by mouse or keyboard, every answer kept."""
+
+import streamlit as st
+
+from workbench.api_client import Body
+from workbench.browser import Visitor, api, visitor
+from workbench.editor import draw_editor
+from workbench.layout import empty_state, heading
+from workbench.look import percent, plural
+
+TRAFFIC = "Traffic with low confidence"
+
+
+def page() -> None:
+    """Choose what to correct; the editor does the rest."""
+    heading("Correct", "")
+    person = visitor()
+    if person is None:
+        return
+    datasets = [dataset for dataset in api().datasets() if dataset["documents"]]
+    document = st.query_params.get("document")
+    if not datasets and not document and not api().capture():
+        empty_state(
+            "There is no text yet", "Import a file on the Train page, or with: workbench import FILE --dataset NAME"
+        )
+        return
+    chosen = _pick({dataset["name"]: dataset for dataset in datasets})
+    if chosen == TRAFFIC:
+        _say_what_is_kept(person)
+        draw_editor(source="traffic", document=document, may_add_labels=person.reaches("reviewer"))
+    else:
+        draw_editor(dataset=chosen, document=document, may_add_labels=person.reaches("reviewer"))
+
+
+def _pick(datasets: dict[str, Body]) -> str:
+    """The dataset, or the traffic, whose documents come; with its progress beside it."""
+    names = [name for name in datasets if name != "traffic"]
+    left, right = st.columns([1.2, 2.5], vertical_alignment="bottom")
+    options = [*names, TRAFFIC]
+    if st.session_state.get("correct_basis") not in options:
+        st.session_state.pop("correct_basis", None)
+    chosen = str(left.selectbox("Documents of", options, key="correct_basis", persist_state="session"))
+    dataset = datasets.get("traffic" if chosen == TRAFFIC else chosen)
+    if dataset:
+        right.caption(
+            f"{plural(dataset['documents'], 'document')} · {percent(dataset['gold'] / dataset['documents'])} settled · "
+            f"{plural(dataset['corrections'], 'correction')} so far"
+        )
+    return chosen
+
+
+def _say_what_is_kept(person: Visitor) -> None:
+    if api().capture():
+        return
+    what_next = "switch it on under Access" if person.reaches("admin") else "an administrator can switch it on"
+    st.info(f"No text of traffic is kept at the moment: {what_next}.", icon=":material/visibility_off:")

@@ -1,0 +1,75 @@
+"""Quality: how good each version is, by label, by mistake, and by how far its confidence can be trusted."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from dashboards import figures
+from workbench.api_client import Body
+from workbench.browser import api
+from workbench.charts import draw, draw_tabs, theme
+from workbench.layout import empty_state, heading, pick_version, score
+
+
+def page() -> None:
+    """All versions on one line, then one version in depth."""
+    heading(
+        "Quality",
+        "Strict entity F1 on each version's own test part: an entity counts when its borders and its label are right.",
+    )
+    body = api().quality()
+    versions: list[Body] = [version for version in body["versions"] if version["f1"] is not None]
+    if not versions:
+        empty_state("Nothing measured yet", "Train a version on the Train page; its scores appear here.")
+        return
+    draw(figures.f1_by_version(body, theme()), key="quality_versions")
+    _say_if_not_alike(versions)
+    chosen = _pick(versions, body["stable"])
+    _draw_summary(chosen)
+    parts = {"By label": _draw_labels, "Confusions": _draw_confusion, "Confidence": _draw_confidence}
+    draw_tabs({name: partial(part, chosen) for name, part in parts.items()}, key="quality_parts")
+
+
+def _say_if_not_alike(versions: Sequence[Body]) -> None:
+    """Scores from different test parts do not stand beside each other fairly; the page says so."""
+    if len({version["data_version"] for version in versions}) > 1:
+        st.caption(
+            "These versions were tested on different documents, so a difference may come from those. "
+            "The Compare page lets two versions read the same documents."
+        )
+
+
+def _pick(versions: Sequence[Body], stable: str | None) -> Body:
+    left, _ = st.columns([1, 2])
+    with left:
+        name = pick_version("Version", versions, key="quality_version", preferred=stable)
+    return next(version for version in versions if version["version"] == name)
+
+
+def _draw_summary(version: Body) -> None:
+    columns = st.columns(4)
+    for column, name in zip(columns, ("f1", "precision", "recall"), strict=False):
+        with column:
+            score(name.capitalize(), version[name], version[f"{name}_interval"], border=True)
+    entities = f"{version['entities'] or 0:,} entities"
+    columns[3].metric(
+        "Test documents", f"{version['documents'] or 0:,}", entities, delta_color="off", delta_arrow="off", border=True
+    )
+
+
+def _draw_labels(version: Body) -> None:
+    draw(figures.per_label_bars(version, theme()), key="quality_labels")
+
+
+def _draw_confusion(version: Body) -> None:
+    draw(figures.outcome_bar(version, theme()), key="quality_outcomes")
+    draw(figures.confusion_heatmap(version, theme()), key="quality_confusion")
+
+
+def _draw_confidence(version: Body) -> None:
+    left, right = st.columns(2)
+    with left:
+        draw(figures.reliability_curve(version, theme()), key="quality_reliability")
+    with right:
+        draw(figures.confidence_histogram(version, theme()), key="quality_histogram")

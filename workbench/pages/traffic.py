@@ -1,0 +1,101 @@
+"""Traffic: what was asked, how fast it was answered, and how the canary does beside the stable version."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import figures
+from workbench.api_client import Body
+from workbench.browser import api
+from workbench.charts import draw, theme
+from workbench.layout import empty_state, heading
+from workbench.look import percent
+
+PERIODS = {"Hour": 1.0, "Day": 24.0, "Week": 168.0, "30 days": 720.0}
+TRIALS = {"pass": st.success, "fail": st.error}
+
+
+def page() -> None:
+    """Totals, the canary's trial, and the course of requests and latencies."""
+    heading("Traffic", "Requests, latencies and errors as the API logged them, and who answered.")
+    period = st.segmented_control("Of the last", list(PERIODS), default="Day", required=True, key="traffic_period")
+    body = api().traffic(hours=PERIODS[period])
+    total = body["total"]
+    if not total["requests"]:
+        empty_state(
+            "No requests in this time",
+            "Call POST /api/v1/ner/predict; the Try page shows the call for curl and Python.",
+        )
+        return
+    _draw_totals(total)
+    if body["trial"]:
+        _draw_trial(body["trial"])
+    requests, latency = st.columns(2)
+    with requests, st.container(border=True, height="stretch"):
+        draw(figures.traffic_requests(body, theme()), key="traffic_requests")
+    with latency, st.container(border=True, height="stretch"):
+        draw(figures.traffic_latency(body, theme()), key="traffic_latency")
+    st.subheader("Who answered", anchor=False)
+    st.dataframe(pd.DataFrame([_arm(arm) for arm in body["arms"]]), hide_index=True)
+
+
+def _draw_totals(total: Body) -> None:
+    facts = (
+        ("Requests", f"{total['requests']:,}"),
+        ("Median latency", _milliseconds(total["p50"])),
+        ("95 % within", _milliseconds(total["p95"])),
+        ("99 % within", _milliseconds(total["p99"])),
+        ("Server errors", percent(total["error_rate"], digits=2)),
+        ("From the cache", percent(total["cache_hit_rate"])),
+    )
+    for column, (name, value) in zip(st.columns(len(facts)), facts, strict=True):
+        column.metric(name, value, border=True)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
+
+
+def _draw_trial(trial: Body) -> None:
+    st.subheader("The canary's trial", anchor=False)
+    TRIALS.get(trial["verdict"], st.info)(trial["sentence"], icon=":material/science:")
+    rows = [
+        {
+            "Limit": _limit(criterion),
+            f"{trial['canary']} (canary)": _share(criterion["canary"]),
+            f"{trial['stable']} (stable)": _share(criterion["stable"]),
+            "Verdict": criterion["verdict"],
+            "Why": criterion["reason"],
+        }
+        for criterion in trial["criteria"]
+    ]
+    if rows:
+        st.table(pd.DataFrame(rows), hide_index=True, border="horizontal")
+
+
+def _limit(criterion: Body) -> str:
+    """A limit of the policy in words; `latency_p95_ms` means that 95 % are to be answered within its limit."""
+    name, limit = criterion["name"], criterion["limit"]
+    if name == "error_rate":
+        return f"Server errors up to {percent(limit, digits=2)}"
+    quantile = name.removeprefix("latency_p").removesuffix("_ms")
+    return f"{quantile} % of answers within {limit:g} ms" if quantile.isdigit() else f"{name} up to {limit:g}"
+
+
+def _share(tally: Body | None) -> str:
+    if tally is None or not tally["requests"]:
+        return "–"
+    return f"{tally['exceeded']:,} of {tally['requests']:,} ({percent(tally['share'], digits=2)})"
+
+
+def _arm(arm: Body) -> Body:
+    return {
+        "Version": arm["version"] or "–",
+        "As": arm["variant"] or "–",
+        "Requests": arm["requests"],
+        "Share": percent(arm.get("share")),
+        "Median": _milliseconds(arm["p50"]),
+        "95 % within": _milliseconds(arm["p95"]),
+        "99 % within": _milliseconds(arm["p99"]),
+        "Refused (4xx)": arm["errors_4xx"],
+        "Failed (5xx)": arm["errors_5xx"],
+    }
