@@ -13,9 +13,11 @@ from ner.errors import NerError
 from ner.logs import configure_logs
 from ner.migrations import migrate
 from ner.settings import Settings, load_settings
+from training.native_output import divert_native_output
 
 _NICENESS = 5
 _CHATTY = ("alembic", "mlflow")
+_NOISY = ("starter", "training")
 
 _log = logging.getLogger("training")
 
@@ -78,6 +80,8 @@ def mirror() -> None:
 def _opened(process: str) -> Iterator[tuple[Database, Settings]]:
     try:
         settings = load_settings()
+        if process in _NOISY:
+            divert_native_output(settings.home / "training.log")
         configure_logs(process, settings.log_level)
         for chatty in _CHATTY:
             logging.getLogger(chatty).setLevel(logging.WARNING)
