@@ -73,11 +73,15 @@ def _menu(person: Visitor | None) -> dict[str, list[st.Page]]:
             guarded(screen.page if screen in shown else partial(_refuse, screen)),
             title=screen.title,
             icon=screen.icon,
-            url_path=screen.path,
+            url_path=screen.path if screen is not SCREENS[0] else "start",
             default=screen is SCREENS[0],
             visibility="visible" if screen in shown else "hidden",
         )
         menu.setdefault(screen.section if screen in shown else SCREENS[0].section, []).append(page)
+    # The default page answers at "/" alone; its own address has to lead there too.
+    first = SCREENS[0]
+    named = st.Page(guarded(first.page), title=first.title, url_path=first.path, visibility="hidden")
+    menu[first.section].append(named)
     return menu
 
 

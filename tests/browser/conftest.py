@@ -2,13 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
-from tests.conftest import CI, missing
+from tests.conftest import missing
 from tests.running import RunningWorkbench
 
 _QUIET = [
@@ -20,16 +22,19 @@ _QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+_PATIENCE_MS = 30_000
+# Streamlit asks for these at the page's own address first, and then where they are.
+_PROBED = ("_stcore/host-config", "_stcore/health")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
+Scheme = Literal["light", "dark"]
+Visit = Callable[..., AbstractContextManager[Page]]
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM", shutil.which("chromium") or shutil.which("chromium-browser") or "")
     if not path:
-        if CI:
-            pytest.fail("Chromium is not installed.")
-        pytest.skip("Chromium is not installed.")
+        missing("Chromium is not installed.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_QUIET)
         yield browser
@@ -39,8 +44,6 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def workbench_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorkbench]:
     """`workbench up` with its starter model, in an empty home."""
-    if not shutil.which("git"):
-        missing("git is not installed.")
     running = RunningWorkbench(tmp_path_factory.mktemp("installation") / "home")
     running.start()
     yield running
@@ -48,19 +51,41 @@ def workbench_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
 
 
 @pytest.fixture
-def visitor(chromium: Browser, workbench_server: RunningWorkbench) -> Iterator[BrowserContext]:
-    """A browser context that is signed in as the administrator."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    with workbench_server.client() as client:
+def visit(chromium: Browser, workbench_server: RunningWorkbench) -> Visit:
+    """A page of a signed-in administrator; whatever the browser's console complains of fails the test."""
+
+    @contextmanager
+    def visiting(scheme: Scheme = "light", width: int = 1280, may_fail: bool = False) -> Iterator[Page]:
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        context.set_default_timeout(_PATIENCE_MS)
+        page = _signed_in(context, workbench_server)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.extend(_complaint(message)))
+        yield page
+        context.close()
+        assert complaints == [] or may_fail
+
+    return visiting
+
+
+def _signed_in(context: BrowserContext, running: RunningWorkbench) -> Page:
+    with running.client() as client:
         client.post("/api/v1/users", json={"name": "browser", "role": "admin"})
         link = client.post("/api/v1/users/browser/link").raise_for_status().json()["url"]
     page = context.new_page()
     page.goto(link)
-    page.close()
-    yield context
-    context.close()
+    page.get_by_role("heading", name="Try").wait_for()
+    return page
 
 
-@pytest.fixture
-def page(visitor: BrowserContext) -> Page:
-    return visitor.new_page()
+def _complaint(message: ConsoleMessage) -> list[str]:
+    if message.type != "error" or message.location["url"].endswith(_PROBED):
+        return []
+    return [f"{message.text} ({message.location['url']})"]
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what the page looks like now, for people to look at."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"{name}.png")

@@ -24,6 +24,10 @@ def page() -> None:
             "There is no text yet", "Import a file on the Train page, or with: workbench import FILE --dataset NAME"
         )
         return
+    if document and st.session_state.get("correct_opened") != document:
+        st.session_state["correct_opened"] = document
+        of = api().document(document)["dataset"]
+        st.session_state["correct_basis"] = TRAFFIC if of == "traffic" else of
     chosen = _pick({dataset["name"]: dataset for dataset in datasets})
     if chosen == TRAFFIC:
         _say_what_is_kept(person)

@@ -22,13 +22,27 @@ export class Desk {
     this.task = null;
     this.pen = null;
     this.filter = "";
-    this.notice = null;
+    this.problem = null;
     this.isLoading = false;
     this.isClosed = false;
   }
 
   get document() {
     return this.task?.document ?? null;
+  }
+
+  /** What has to be settled, {text, ways}, or null: a document that did not come, or an answer that was refused. */
+  get notice() {
+    if (this.problem) return this.problem;
+    const here = this._refused.get(this.document?.id);
+    if (here) return this._mergeNotice(here);
+    const [elsewhere] = this._refused.values();
+    if (!elsewhere) return null;
+    const { entry, error } = elsewhere;
+    return {
+      text: `An answer was not stored: ${error.message}`,
+      ways: [{ name: "Look at it", act: () => this.open(entry.document_id) }],
+    };
   }
 
   /** Begin: send what an earlier visit left, then open `documentId` or the next document. */
@@ -70,6 +84,7 @@ export class Desk {
     if (!this.document) return;
     if (this.document.revision === 0) this.sheet.takeAll();
     const { id, revision } = this.document;
+    this._refused.delete(id);
     this._leave();
     this.outbox.put({
       document_id: id,
@@ -259,21 +274,16 @@ export class Desk {
       this._show(await ask());
     } catch (error) {
       if (error.status === undefined) throw error;
-      this.notice = { text: error.message, ways: [{ name: "Try again", act: () => this._retry(ask) }] };
+      this.problem = { text: error.message, ways: [{ name: "Try again", act: () => this._load(ask) }] };
     } finally {
       this.isLoading = false;
       this._draw();
     }
   }
 
-  _retry(ask) {
-    this.notice = null;
-    this._load(ask);
-  }
-
   _show(task) {
     this.task = task;
-    this.notice = null;
+    this.problem = null;
     this.choice.clear();
     this.filter = "";
     if (task.document) {
@@ -284,7 +294,6 @@ export class Desk {
         ? withOffers(task.document.spans, refused.entry.spans, "other")
         : (draft?.items ?? withOffers(task.document.spans, task.suggestions));
       this.sheet = new Sheet(task.nesting, items, draft);
-      if (refused) this._offerMerge(refused);
     }
     this._view.opened(this);
   }
@@ -292,30 +301,28 @@ export class Desk {
   /** A refused answer comes back to the person: nothing that was typed is lost. */
   _onRefused(entry, error) {
     this._refused.set(entry.document_id, { entry, error });
-    const isHere = this.document?.id === entry.document_id;
-    const open = { name: "Look at it", act: () => this.open(entry.document_id) };
-    this.notice = { text: `An answer was not stored: ${error.message}`, ways: isHere ? [] : [open] };
-    if (isHere) this.open(entry.document_id);
+    if (this.document?.id === entry.document_id) this.open(entry.document_id);
     this._draw();
   }
 
-  _offerMerge({ entry, error }) {
-    const keep = () => this._settle(entry.document_id, "What is stored stays.");
+  _mergeNotice({ entry, error }) {
     const mine = () => {
       this.sheet.become(entry.spans.map((span) => ({ ...span, origin: "person", isOffered: false })));
       this._settle(entry.document_id, "Your answer stands; save it to store it.");
+    };
+    const keep = () => {
+      this.sheet.become(this.sheet.standing);
+      this._settle(entry.document_id, "What is stored stays.");
     };
     const isStale = error.kind === "stale_correction";
     const text = isStale
       ? `${error.message} What is stored stands below; where your answer differs, it is offered.`
       : `Your answer was refused: ${error.message} It is offered below.`;
-    this.notice = { text, ways: [{ name: "Use mine", act: mine }, { name: "Keep what is stored", act: keep }] };
+    return { text, ways: [{ name: "Use mine", act: mine }, { name: "Keep what is stored", act: keep }] };
   }
 
   _settle(documentId, told) {
     this._refused.delete(documentId);
-    this.notice = null;
-    this.sheet.items = this.sheet.standing;
     this._keep();
     this._view.say(told);
     this._draw();

@@ -1,0 +1,49 @@
+"""Every page in a real browser, light and dark: it is drawn, nothing complains, and its picture is kept."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Scheme, Visit, picture
+from tests.running import RunningWorkbench
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+PAGES = ("try", "compare", "correct", "train", "versions", "quality", "drift", "traffic", "access")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_drawn_at_its_own_address(
+    visit: Visit, workbench_server: RunningWorkbench, name: str, scheme: Scheme
+) -> None:
+    with visit(scheme) as page:
+        page.goto(f"{workbench_server.url}/{name}")
+        expect(page.get_by_role("heading", name=name.capitalize(), level=1)).to_be_visible()
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+        page.wait_for_load_state("networkidle")
+        picture(page, f"page-{name}-{scheme}")
+        assert page.get_by_role("alert").filter(has_text="could not be drawn").count() == 0
+        assert page.get_by_text("Page not found").count() == 0
+
+
+def test_a_page_fits_a_small_window(visit: Visit, workbench_server: RunningWorkbench) -> None:
+    with visit(width=640) as page:
+        page.goto(f"{workbench_server.url}/correct")
+        expect(page.get_by_role("heading", name="Correct", level=1)).to_be_visible()
+        expect(page.locator(".paper .paragraph").first).to_be_visible()
+        picture(page, "page-correct-narrow")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_demo_answers_behind_its_link_and_nobody_without(visit: Visit, workbench_server: RunningWorkbench) -> None:
+    with workbench_server.client() as client:
+        link = client.post("/api/v1/demos", json={"hours": 1}).raise_for_status().json()["url"]
+    with visit(may_fail=True) as page:
+        page.goto(link)
+        page.get_by_role("textbox").first.fill("John lives in New York")
+        page.get_by_role("button").filter(has_text="Find").click()
+        expect(page.get_by_text("New York").last).to_be_visible()
+        picture(page, "demo")
+        page.goto(f"{workbench_server.url}/demo/")
+        expect(page.get_by_text("link").first).to_be_visible()
+        picture(page, "demo-without-a-link")
