@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ner.errors import BrokenPackage
 from ner.predictions import ConfidenceKind, Tagged
-from ner.tags import decode_tags, split_tag
+from ner.tags import TokenSpan, decode_tags, split_tag
+from registry.calibration import Calibration, load_calibration
 from registry.crf import best_tags, load_crf, span_probabilities
 from registry.features import UNKNOWN, FeatureRows, Featuriser, load_vocabulary
 from registry.reading import ScoredTokenSpan, placed, read_text
@@ -26,15 +27,17 @@ _BATCH_TOKENS = 2048
 class OnnxTagger:
     """Tags with `model.onnx`, `crf.json` and `vocabulary.json` of a package folder. Safe to share between threads.
 
-    Raises BrokenPackage when one of them is missing or does not fit the others.
+    Confidences are the CRF's span marginals, calibrated where the package holds a `calibration.json`.
+    Raises BrokenPackage when a file is missing or does not fit the others.
     """
-
-    confidence_kind: ConfidenceKind = "crf_marginal"
 
     def __init__(self, folder: Path) -> None:
         self._featuriser = Featuriser(load_vocabulary(folder / "vocabulary.json"))
         self._crf = load_crf(folder / "crf.json")
         self._session = open_session(folder / "model.onnx")
+        calibration = load_calibration(folder)
+        self.confidence_kind: ConfidenceKind = "crf_marginal" if calibration is None else "calibrated_crf_marginal"
+        self._calibration = calibration or Calibration()
         if self._session.get_outputs()[0].shape[-1] != len(self._crf.tags):
             raise BrokenPackage(f"{folder}: model.onnx and crf.json do not have the same number of tags.")
         self.labels = tuple(dict.fromkeys(label for _, label in map(split_tag, self._crf.tags) if label))
@@ -64,10 +67,15 @@ class OnnxTagger:
             decode_tags([self._crf.tags[tag] for tag in path[:length]])
             for path, length in zip(paths, lengths, strict=True)
         ]
-        scores = span_probabilities(self._crf, emissions, lengths, spans)
+        marginals = span_probabilities(*self._calibration.tempered(self._crf, emissions), lengths, spans)
         return [
-            placed(window, found, confidences)
-            for (_, window), found, confidences in zip(batch, spans, scores, strict=True)
+            placed(window, found, self._confidences(found, shares))
+            for (_, window), found, shares in zip(batch, spans, marginals, strict=True)
+        ]
+
+    def _confidences(self, spans: Sequence[TokenSpan], marginals: Sequence[float]) -> list[float]:
+        return [
+            self._calibration.confidence(label, share) for (_, _, label), share in zip(spans, marginals, strict=True)
         ]
 
 

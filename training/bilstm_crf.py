@@ -1,4 +1,4 @@
-"""The recipe `bilstm_crf.v1`: a BiLSTM-CRF in Keras, trained from nothing and kept as ONNX."""
+"""The recipe `bilstm_crf.v1`: BiLSTM-CRFs in Keras, trained from nothing and kept as one ONNX graph."""
 
 import gc
 import time
@@ -9,55 +9,26 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ner.documents import LabelledText
 from ner.errors import NerError, RunCancelled
 from ner.scoring import Score, score_of
 from ner.tags import decode_tags, tag_names
 from registry.crf import best_tags
-from registry.features import COLUMNS, Featuriser, Vocabulary, build_vocabulary
+from registry.features import Featuriser, build_vocabulary
 from training.batches import Batch, Corpus, batch_count, epoch_batches, even_batches, number_sentences
-from training.crf_layer import CrfLayer
+from training.calibrating import CalibrationFit, Scored, fit_calibration
 from training.fitted import Epoch, Fitted, Report, ShouldStop
-from training.network import Network
-from training.onnx_export import export_network
-from training.optimizer import SparseAdam
+from training.learner import Committee, Learner, Parameters
+from training.onnx_export import export_networks
 from training.parity import compare_with_onnx
 from training.sentences import CutDocuments, cut_documents
 
 _EVALUATION_BATCH = 128
 _PARITY_SENTENCES = 1000
-_SMALLEST_BATCH = 4
-_UPDATES_PER_EPOCH = 100
-_ROWS = tf.TensorSpec([None, None, COLUMNS], tf.int32)
-_TAGS = tf.TensorSpec([None, None], tf.int32)
-_LENGTHS = tf.TensorSpec([None], tf.int32)
-
-
-@dataclass(frozen=True, slots=True)
-class Parameters:
-    """The recipe's hyper-parameters. `word_dropout` d makes a word seen n times unknown with chance d / (d + n);
-    `warmup` is the share of all steps in which the learning rate rises, before it falls to zero."""
-
-    epochs: int
-    patience: int
-    batch_size: int
-    learning_rate: float
-    warmup: float
-    gradient_clip: float
-    word_dimension: int
-    piece_dimension: int
-    character_dimension: int
-    character_filters: int
-    lstm_units: int
-    word_count: int
-    piece_count: int
-    word_dropout: float
-    input_dropout: float
-    recurrent_dropout: float
-    output_dropout: float
-    seed: int
+_SMALLEST_BATCH, _USUAL_BATCH = 4, 16
+_FEWEST_UPDATES, _MOST_UPDATES = 100, 1000
+"""Of an epoch, roughly, where the batch may have any size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +37,6 @@ class _Part:
 
     cut: CutDocuments
     corpus: Corpus
-
-
-class _Model:
-    """The network, its CRF, and the two compiled functions over them."""
-
-    def __init__(self, vocabulary: Vocabulary, tags: Sequence[str], parameters: Parameters) -> None:
-        self.network = Network(vocabulary.sizes(), len(tags), parameters)
-        self.crf = CrfLayer(tags, name="crf")
-        self.crf.build(None)
-        self.network(np.zeros((1, 2, COLUMNS), np.int32), np.array([2], np.int32))
-        self._variables = self.network.trainable_variables + self.crf.trainable_variables
-        self._clip = parameters.gradient_clip
-        self.optimizer = SparseAdam(parameters.learning_rate)
-        self.optimizer.build(self._variables)
-        self.step = tf.function(self._step, input_signature=[_ROWS, _TAGS, _LENGTHS])
-        self.emit = tf.function(self._emit, input_signature=[_ROWS, _LENGTHS])
-
-    def _step(self, rows: Any, tag_ids: Any, lengths: Any) -> Any:
-        with tf.GradientTape() as tape:
-            emissions = self.network(rows, lengths, training=True)
-            loss = tf.reduce_mean(self.crf.negative_log_likelihood(emissions, tag_ids, lengths))
-        gradients = tape.gradient(loss, [variable.value for variable in self._variables])
-        gradients, _ = tf.clip_by_global_norm(gradients, self._clip)
-        self.optimizer.apply(gradients, self._variables)
-        return loss
-
-    def _emit(self, rows: Any, lengths: Any) -> Any:
-        return self.network(rows, lengths, training=False)
-
-    def weights(self) -> list[Any]:
-        return [variable.numpy() for variable in self._variables]
-
-    def restore(self, weights: Sequence[Any]) -> None:
-        for variable, value in zip(self._variables, weights, strict=True):
-            variable.assign(value)
 
 
 def fit_bilstm_crf(
@@ -112,13 +48,12 @@ def fit_bilstm_crf(
     report: Report,
     should_stop: ShouldStop,
 ) -> Fitted:
-    """Train, keep the weights of the epoch that scored best on dev, and write `model.onnx`, `crf.json` and
-    `vocabulary.json`.
+    """Train the members one after another, keep for each the weights of the epoch that scored best on dev, and write
+    `model.onnx`, `crf.json`, `vocabulary.json` and `calibration.json`.
 
     Raises RunCancelled when `should_stop` says so, and NerError when the ONNX model does not answer as Keras does.
     """
     settings = Parameters(**parameters)
-    keras.utils.set_random_seed(settings.seed)
     cuts = cut_documents(train, labels), cut_documents(dev, labels)
     vocabulary = build_vocabulary(
         (word for sentence in cuts[0].sentences for word in sentence.words),
@@ -128,52 +63,70 @@ def fit_bilstm_crf(
     tags = tag_names(labels)
     featuriser = Featuriser(vocabulary)
     parts = [_Part(cut, number_sentences(cut.sentences, tags, featuriser)) for cut in cuts]
-    model = _Model(vocabulary, tags, settings)
+    history: list[dict[str, float]] = []
+    members: list[Learner] = []
     try:
-        history = _train(model, settings, parts[0], parts[1], report, should_stop)
+        for number in range(settings.members):
+            keras.utils.set_random_seed(settings.seed + number)
+            members.append(Learner(vocabulary, tags, settings))
+            _train(members[-1], settings, number, parts[0], parts[1], history, report, should_stop)
+        committee = Committee(members)
         vocabulary.save(folder / "vocabulary.json")
-        model.crf.learned().save(folder / "crf.json")
-        export_network(model.network, folder / "model.onnx")
-        parity = _prove(model, folder, parts)
+        committee.crf.save(folder / "crf.json")
+        export_networks([member.network for member in members], folder / "model.onnx")
+        parity = _prove(committee, folder, parts)
+        calibration = _calibrate(committee, parts[1])
+        calibration.calibration.save(folder)
     finally:
-        del model
+        members.clear()
         keras.backend.clear_session()
         gc.collect()
     return Fitted(
         backend="onnx",
-        confidence_kind="crf_marginal",
+        confidence_kind="calibrated_crf_marginal",
         history=history,
         vocabulary=set(vocabulary.words),
         misaligned={"train": cuts[0].misaligned, "dev": cuts[1].misaligned},
         parity=parity,
+        calibration=calibration.summary(),
     )
 
 
 def _train(
-    model: _Model, settings: Parameters, train: _Part, dev: _Part, report: Report, should_stop: ShouldStop
-) -> list[dict[str, float]]:
-    """Epochs until the dev score has not risen for `patience` of them; the best weights are put back."""
-    random = np.random.default_rng(settings.seed)
-    history: list[dict[str, float]] = []
+    learner: Learner,
+    settings: Parameters,
+    member: int,
+    train: _Part,
+    dev: _Part,
+    history: list[dict[str, float]],
+    report: Report,
+    should_stop: ShouldStop,
+) -> None:
+    """Epochs until the dev score has not risen for `patience` of them; the best averaged weights are put in place.
+
+    `history` grows by one row for each; a later member goes on counting where the one before it would have ended.
+    """
+    random = np.random.default_rng(settings.seed + member)
     best: tuple[int, float, list[Any]] = (0, -1.0, [])
     for epoch in range(1, settings.epochs + 1):
         started = time.monotonic()
-        loss = _run_epoch(model, settings, train.corpus, epoch, random, should_stop)
-        score = score_on(model, dev)
+        loss = _run_epoch(learner, settings, train.corpus, epoch, random, should_stop)
+        with learner.averaged():
+            score = score_on(learner, dev)
         seconds = time.monotonic() - started
-        history.append({"epoch": epoch, "loss": loss, "f1": score.f1, "seconds": seconds})
-        spent = sum(item["seconds"] for item in history)
-        report(Epoch(epoch, settings.epochs, loss, score.f1, seconds, spent / epoch * (settings.epochs - epoch)))
+        number, epochs = member * settings.epochs + epoch, settings.members * settings.epochs
+        history.append({"epoch": number, "loss": loss, "f1": score.f1, "seconds": seconds})
+        pace = sum(item["seconds"] for item in history) / len(history)
+        report(Epoch(number, epochs, loss, score.f1, seconds, pace * (epochs - number)))
         if score.f1 > best[1]:
-            best = epoch, score.f1, model.weights()
+            best = epoch, score.f1, learner.averages()
         elif epoch - best[0] >= settings.patience:
             break
-    model.restore(best[2])
-    return history
+    learner.restore(best[2])
 
 
 def _run_epoch(
-    model: _Model,
+    learner: Learner,
     settings: Parameters,
     corpus: Corpus,
     epoch: int,
@@ -189,15 +142,15 @@ def _run_epoch(
         if should_stop():
             raise RunCancelled("The run was cancelled.")
         done = (epoch - 1 + number / steps) / settings.epochs
-        model.optimizer.learning_rate.assign(settings.learning_rate * rate_at(done, settings.warmup))
-        loss = float(model.step(batch.rows, batch.tags, batch.lengths))
-        total += loss * len(batch.lengths)
+        rate = settings.learning_rate * rate_at(done, settings.warmup)
+        total += learner.learn(batch, rate) * len(batch.lengths)
     return total / len(corpus)
 
 
 def batch_size(sentences: int, largest: int) -> int:
     """At most `largest`; less on a small corpus, so that an epoch is some hundred updates and not a handful."""
-    return min(largest, max(_SMALLEST_BATCH, sentences // _UPDATES_PER_EPOCH))
+    small = min(_USUAL_BATCH, max(_SMALLEST_BATCH, sentences // _FEWEST_UPDATES))
+    return min(largest, max(small, sentences // _MOST_UPDATES))
 
 
 def rate_at(done: float, warmup: float) -> float:
@@ -205,12 +158,12 @@ def rate_at(done: float, warmup: float) -> float:
     return done / warmup if done < warmup else (1 - done) / (1 - warmup)
 
 
-def score_on(model: _Model, part: _Part) -> Score:
+def score_on(learner: Learner, part: _Part) -> Score:
     """Strict score; spans that the sentences could not take up count as missed."""
-    crf = model.crf.learned()
+    crf = learner.crf
     correct = predicted = 0
     for batch in even_batches(part.corpus, _EVALUATION_BATCH):
-        emissions = model.emit(batch.rows, batch.lengths).numpy()
+        emissions = learner.emit(batch)
         for path, length, place in zip(
             best_tags(crf, emissions, batch.lengths), batch.lengths, batch.places, strict=True
         ):
@@ -220,14 +173,22 @@ def score_on(model: _Model, part: _Part) -> Score:
     return score_of(correct, predicted, part.cut.entities)
 
 
-def _prove(model: _Model, folder: Path, parts: Sequence[_Part]) -> dict[str, Any]:
+def _calibrate(committee: Committee, dev: _Part) -> CalibrationFit:
+    batches = (
+        Scored(committee.emit(batch), batch.lengths, [dev.cut.sentences[place].spans for place in batch.places])
+        for batch in even_batches(dev.corpus, _EVALUATION_BATCH)
+    )
+    return fit_calibration(committee.crf, list(batches))
+
+
+def _prove(committee: Committee, folder: Path, parts: Sequence[_Part]) -> dict[str, Any]:
     """Compare with the exported files on dev sentences, and train sentences where those are too few."""
     batches: list[Batch] = []
     for part in reversed(parts):
         missing = _PARITY_SENTENCES - sum(len(batch.lengths) for batch in batches)
         if missing > 0:
             batches.extend(even_batches(part.corpus.sample(missing), _EVALUATION_BATCH))
-    parity = compare_with_onnx(lambda batch: model.emit(batch.rows, batch.lengths).numpy(), folder, batches)
+    parity = compare_with_onnx(committee.emit, folder, batches)
     if not parity["identical"]:
         raise NerError(
             f"The exported model does not answer as the trained one: scores differ by up to "

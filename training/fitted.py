@@ -25,7 +25,8 @@ class Fitted:
     """`backend` and `confidence_kind` say how the files are served. `vocabulary` holds the training words that the
     model knows, normalised. `misaligned` counts the spans, by part, that no run of tokens covers exactly, or that a
     sentence border cuts: they were not learned, and on dev they count as missed. `parity` compares the served model
-    with the trained one; it is empty where they are the same program."""
+    with the trained one; it is empty where they are the same program. `calibration` says how confidences were fitted to
+    the dev part, and is empty where they were not."""
 
     backend: str
     confidence_kind: ConfidenceKind
@@ -33,6 +34,7 @@ class Fitted:
     vocabulary: set[str]
     misaligned: dict[str, int]
     parity: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
 
 
 Report: TypeAlias = Callable[[Epoch], None]

@@ -59,6 +59,7 @@ def _metadata(recipe: Recipe, labels: Sequence[str], fitted: Fitted) -> dict[str
         "parameters": dict(recipe.parameters),
         "misaligned": fitted.misaligned,
         "parity": fitted.parity,
+        "calibration": fitted.calibration,
         "history": fitted.history,
         "created_at": dt.datetime.now(dt.UTC).isoformat(),
     }

@@ -96,7 +96,9 @@ class Network(keras.Model):
         self.convolution = keras.layers.Conv1D(
             parameters.character_filters, 3, padding="same", activation="relu", name="convolution"
         )
-        self.input_dropout = keras.layers.Dropout(parameters.input_dropout)
+        self.token_dropout = keras.layers.Dropout(parameters.token_dropout, noise_shape=(None, None, 1))
+        # One mask for all tokens of a sentence (Gal and Ghahramani 2016).
+        self.input_dropout = keras.layers.SpatialDropout1D(parameters.input_dropout)
         self.lstm = BidirectionalLstm(
             parameters.lstm_units, recurrent_dropout=parameters.recurrent_dropout, name="lstm"
         )
@@ -110,6 +112,7 @@ class Network(keras.Model):
         letters = self.characters(ops.reshape(rows[:, :, 1 + PIECES :], (batch * time, -1)))
         letters = ops.max(self.convolution(letters), axis=1)
         letters = ops.reshape(letters, (batch, time, self.convolution.filters))
-        inputs = self.input_dropout(ops.concatenate([words, pieces, letters], axis=-1), training=training)
+        inputs = self.token_dropout(ops.concatenate([words, pieces, letters], axis=-1), training=training)
+        inputs = self.input_dropout(inputs, training=training)
         hidden = self.output_dropout(self.lstm(inputs, lengths, training=training), training=training)
         return self.scores(hidden)

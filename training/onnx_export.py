@@ -1,4 +1,4 @@
-"""The trained network as an ONNX graph, written node by node.
+"""The trained networks as an ONNX graph, written node by node.
 
 Keras' own export is either slow (masks become a loop) or wrong on padded batches (no masks); a dozen operators with
 the true sentence lengths are both fast and exact. Inputs: `rows` int32 (batch, time, columns) and `lengths` int32
@@ -22,19 +22,24 @@ _OPSET = 17
 _IR_VERSION = 9
 
 
-def export_network(network: Network, path: Path) -> None:
-    """Write the network, which must have been called once, to `path`."""
+def export_networks(networks: Sequence[Network], path: Path) -> None:
+    """Write the networks, each of which must have been called once, as one graph that gives their mean scores."""
     graph = _Graph()
-    inputs = _embed(graph, network)
-    hidden = _bilstm(graph, inputs, network.lstm)
+    columns = graph.split("rows", [1, PIECES, CHARACTERS], axis=2)
+    scores = [_scores(graph, columns, network) for network in networks]
+    graph.add("Mean", scores, output="emissions")
+    path.write_bytes(graph.model(tags=networks[0].scores.units).SerializeToString())
+
+
+def _scores(graph: "_Graph", columns: Sequence[str], network: Network) -> str:
+    hidden = _bilstm(graph, _embed(graph, columns, network), network.lstm)
     kernel, bias = (np.asarray(part) for part in (network.scores.kernel, network.scores.bias))
     scores = graph.add("MatMul", [hidden, graph.constant("scores_kernel", kernel)])
-    graph.add("Add", [scores, graph.constant("scores_bias", bias)], output="emissions")
-    path.write_bytes(graph.model(tags=len(bias)).SerializeToString())
+    return graph.add("Add", [scores, graph.constant("scores_bias", bias)])
 
 
-def _embed(graph: "_Graph", network: Network) -> str:
-    words, pieces, letters = graph.split("rows", [1, PIECES, CHARACTERS], axis=2)
+def _embed(graph: "_Graph", columns: Sequence[str], network: Network) -> str:
+    words, pieces, letters = columns
     words = graph.add("Squeeze", [words, graph.constant("columns", np.array([2]))])
     shape = graph.add("Shape", [words])
     pieces = _gather(graph, network.pieces, pieces)

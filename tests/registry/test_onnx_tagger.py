@@ -157,7 +157,17 @@ def test_threads_get_the_answers_of_their_own_texts(tagger: OnnxTagger) -> None:
 def test_labels_and_the_kind_of_confidence_are_told(package: Path) -> None:
     loaded = load_tagger(package)
     assert loaded.labels == ("geo", "per", "tim")
-    assert loaded.confidence_kind == "crf_marginal"
+    assert loaded.confidence_kind == "calibrated_crf_marginal"
+
+
+def test_confidences_are_bare_marginals_when_a_package_has_no_calibration(package: Path, tmp_path: Path) -> None:
+    older = shutil.copytree(package, tmp_path / "older")
+    (older / "calibration.json").unlink()
+    bare, calibrated = load_tagger(older), load_tagger(package)
+    assert bare.confidence_kind == "crf_marginal"
+    [[left], [right]] = [loaded.tag([SENTENCE]) for loaded in (bare, calibrated)]
+    assert [span.span for span in left.spans] == [span.span for span in right.spans]
+    assert [span.confidence for span in left.spans] != [span.confidence for span in right.spans]
 
 
 def test_tagging_needs_no_training_framework_and_no_pickle(package: Path) -> None:

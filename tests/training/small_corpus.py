@@ -11,6 +11,7 @@ from ner.documents import EntitySpan, LabelledText
 TINY = {
     "epochs": 12,
     "patience": 12,
+    "members": 1,
     "batch_size": 16,
     "learning_rate": 0.01,
     "word_dimension": 16,
@@ -21,6 +22,9 @@ TINY = {
     "word_count": 1,
     "piece_count": 1,
     "word_dropout": 0.1,
+    "input_dropout": 0.3,
+    "token_dropout": 0.0,
+    "averaging": 0.9,
 }
 _FRAMES = (
     "{per} lives in {geo} .",

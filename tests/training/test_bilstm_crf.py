@@ -71,11 +71,11 @@ def test_the_exported_model_is_proven_equal(trained: Trained) -> None:
 @pytest.mark.slow
 def test_the_package_says_how_it_is_served(trained: Trained) -> None:
     metadata = json.loads((trained.folder / "metadata.json").read_text(encoding="utf-8"))
-    assert (metadata["backend"], metadata["confidence_kind"]) == ("onnx", "crf_marginal")
+    assert (metadata["backend"], metadata["confidence_kind"]) == ("onnx", "calibrated_crf_marginal")
     assert metadata["labels"] == json.loads((trained.folder / "labels.json").read_text(encoding="utf-8")) == LABELS
     assert metadata["parameters"]["lstm_units"] == TINY["lstm_units"]
     files = {path.name for path in trained.folder.iterdir()}
-    assert files == {"metadata.json", "labels.json", "vocabulary.json", "crf.json", "model.onnx"}
+    assert files == {"metadata.json", "labels.json", "vocabulary.json", "crf.json", "model.onnx", "calibration.json"}
 
 
 @pytest.mark.slow
@@ -93,6 +93,17 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(trained: T
         packages[name] = (tmp_path / name / "model.onnx").read_bytes()
     assert packages["same"] == (trained.folder / "model.onnx").read_bytes()
     assert packages["other"] != packages["same"]
+
+
+@pytest.mark.slow
+def test_members_learn_one_after_another_and_answer_together(tmp_path: Path) -> None:
+    reported: list[Epoch] = []
+    fitted = _fit(tmp_path, reported.append, members=2, epochs=8)
+    assert [epoch.epoch for epoch in reported] == list(range(1, 17))
+    assert {epoch.epochs for epoch in reported} == {16}
+    assert fitted.parity["identical"]
+    answers = load_tagger(tmp_path).tag([document.text for document in DEV])
+    assert strict_score([d.spans for d in DEV], [[span.span for span in answer.spans] for answer in answers]).f1 > 0.9
 
 
 @pytest.mark.slow
@@ -144,7 +155,9 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero() -> None:
     assert rate_at(0.0, 0.0) == 1.0
 
 
-@pytest.mark.parametrize(("sentences", "size"), [(10, 4), (180, 4), (2000, 20), (35_000, 32)])
+@pytest.mark.parametrize(
+    ("sentences", "size"), [(10, 4), (180, 4), (1000, 10), (14_000, 16), (20_000, 20), (35_000, 32)]
+)
 def test_batches_are_smaller_when_there_are_few_sentences(sentences: int, size: int) -> None:
     assert batch_size(sentences, 32) == size
 

@@ -14,10 +14,10 @@ from registry.onnx_tagger import emit, open_session
 from registry.recipes import get_recipe
 from tests.training.small_corpus import TINY, small_corpus
 from training.batches import Corpus, even_batches, number_sentences
-from training.bilstm_crf import Parameters
 from training.crf_layer import CrfLayer
+from training.learner import Parameters
 from training.network import Network
-from training.onnx_export import export_network
+from training.onnx_export import export_networks
 from training.parity import compare_with_onnx
 from training.sentences import Sentence, cut_documents
 
@@ -45,7 +45,7 @@ class Exported:
         for weight in [*self.network.weights, *crf.weights]:
             weight.assign(0.4 * random.normal(size=weight.shape))
         crf.learned().save(folder / "crf.json")
-        export_network(self.network, folder / "model.onnx")
+        export_networks([self.network], folder / "model.onnx")
 
     def emit(self, batch: Any) -> Any:
         return self.network(batch.rows, batch.lengths, training=False).numpy()
