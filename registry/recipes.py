@@ -60,8 +60,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             Recipe(
                 "bilstm_crf.v1",
                 "Word, affix, shape and character features, a bidirectional LSTM and a CRF, trained from nothing; "
-                "three of them answer together. Calibrated exact confidence for every entity; about ten minutes for 14,000 "
-                "sentences on two cores.",
+                "three of them answer together. Calibrated exact confidence for every entity; about ten minutes for "
+                "14,000 sentences on two cores.",
                 {
                     "epochs": 10,
                     "patience": 4,
