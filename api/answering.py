@@ -2,20 +2,22 @@
 
 import asyncio
 import dataclasses
-import logging
-import traceback
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from weakref import WeakKeyDictionary
 
+from api.batches import Batches
 from api.cache import AnswerCache
 from api.measures import Measures
 from api.serving import Lineup, Served, Serving
-from ner.errors import InvalidInput, NerError, NoServingVersion, TextTooLong
-from ner.predictions import Tagged, Variant
+from ner.errors import InvalidInput, NerError, NoServingVersion, Overloaded, TextTooLong
+from ner.predictions import Tagged, Tagger, Variant
 from registry.rollout import choose_variant
 
-_LOG = logging.getLogger(__name__)
+_BUSY = "More is asked than this server can answer; try again in a moment."
+# A version on trial that hangs must not make anybody wait for long.
+_CANARY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +75,36 @@ def _is_encodable(text: str) -> bool:
 
 
 class Answering:
-    """Answers texts by the lineup of the moment; models run in `threads` threads of their own."""
+    """Answers texts by the lineup of the moment. A text waits for the model `longest_wait_seconds` at most, or is
+    refused at once; each version has `threads` threads of its own.
+    """
 
-    def __init__(self, serving: Serving, cache: AnswerCache, measures: Measures, threads: int) -> None:
+    def __init__(
+        self, serving: Serving, cache: AnswerCache, measures: Measures, threads: int, longest_wait_seconds: float = 0.2
+    ) -> None:
         self._serving = serving
         self._cache = cache
         self._measures = measures
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="tagging")
-        self._running: dict[bytes, asyncio.Future[list[Tagged] | None]] = {}
+        self._threads = threads
+        self._longest_wait_seconds = longest_wait_seconds
+        self._batches: WeakKeyDictionary[Tagger, Batches] = WeakKeyDictionary()
+        self._running: dict[bytes, asyncio.Future[Tagged | None]] = {}
 
     def close(self) -> None:
         """Finish what runs."""
-        self._threads.shutdown()
+        for batches in list(self._batches.values()):
+            batches.close()
 
     async def answer(self, text: str, key: str) -> Outcome:
-        """The answer for one text; `key` decides who meets the canary. Raises NoServingVersion."""
+        """The answer for one text; `key` decides who meets the canary. Raises NoServingVersion, or Overloaded."""
         lineup = self._serving.lineup
-        return await self._one(lineup, choose_variant(lineup.rollout, key), text)
+        (outcome,) = await self._together(lineup, choose_variant(lineup.rollout, key), (text,))
+        return outcome
 
     async def answer_batch(self, texts: Sequence[str], key: str | None) -> list[Outcome]:
-        """One answer per text, in order; one call of the model per variant. A text that breaks it fails alone.
+        """One answer per text, in order; texts go to the model together. A text that breaks it fails alone.
 
-        `key` None lets each text be its own key. Raises NoServingVersion.
+        `key` None lets each text be its own key. Raises NoServingVersion, or Overloaded.
         """
         lineup = self._serving.lineup
         groups: dict[Variant, list[int]] = {}
@@ -107,70 +117,77 @@ class Answering:
         return [answers[index] for index in range(len(texts))]
 
     async def answer_with(self, served: Served, texts: Sequence[str]) -> list[Outcome]:
-        """Answers by one named version, outside of the rollout."""
+        """Answers by one named version, outside of the rollout. Raises Overloaded."""
         lineup = dataclasses.replace(self._serving.lineup, stable=served, previous=None, canary=None)
         return await self._together(lineup, "stable", texts)
 
-    async def _one(self, lineup: Lineup, chosen: Variant, text: str) -> Outcome:
-        failed: list[tuple[Variant, str]] = []
-        for variant, served in _candidates(lineup, chosen):
-            tagged, cached = await self._tagged(served, text)
-            if tagged is not None:
-                return Answer(tagged, served.version, variant, cached, variant != chosen, tuple(failed))
-            failed.append((variant, served.version))
-        return TaggingFailed(failed)
-
     async def _together(self, lineup: Lineup, chosen: Variant, texts: Sequence[str]) -> list[Outcome]:
-        variant, served = _candidates(lineup, chosen)[0]
-        found = await self._tagged_together(served, texts)
-        answers: list[Outcome] = []
-        for text, (tagged, cached) in zip(texts, found, strict=True):
-            if tagged is not None:
-                answers.append(Answer(tagged, served.version, variant, cached, variant != chosen))
-            else:
-                answers.append(await self._one(lineup, chosen, text))
+        """Ask the chosen version, then those that may stand in for it about the texts at which it failed."""
+        answers: list[Outcome | None] = [None] * len(texts)
+        failed: list[tuple[tuple[Variant, str], ...]] = [()] * len(texts)
+        open_places: Sequence[int] = range(len(texts))
+        for variant, served in _candidates(lineup, chosen):
+            found = await self._found(served, variant, [texts[place] for place in open_places])
+            for place, (tagged, cached) in zip(open_places, found, strict=True):
+                if tagged is None:
+                    failed[place] = (*failed[place], (variant, served.version))
+                else:
+                    degraded = variant != chosen
+                    answers[place] = Answer(tagged, served.version, variant, cached, degraded, failed[place])
+            open_places = [place for place in open_places if answers[place] is None]
+            if not open_places:
+                break
+        return [answer or TaggingFailed(failed[place]) for place, answer in enumerate(answers)]
+
+    async def _found(self, served: Served, variant: Variant, texts: Sequence[str]) -> list[tuple[Tagged | None, bool]]:
+        """The model's answers, and whether each was known. Equal texts that come together are analysed once."""
+        keys = [self._cache.key(served.version, served.digest, text) for text in texts]
+        known = await self._cache.find_many(keys)
+        self._measures.cache_lookups(hits=len(known), misses=len(texts) - len(known))
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if not missing:
+            return [(known[key], True) for key in keys]
+        fresh = await self._fresh(served, variant, missing)
+        return [(known[key], True) if key in known else (fresh[key], False) for key in keys]
+
+    async def _fresh(self, served: Served, variant: Variant, missing: dict[bytes, str]) -> dict[bytes, Tagged | None]:
+        new = {key: text for key, text in missing.items() if key not in self._running}
+        if new:
+            batches = self._batches_of(served)
+            if batches.owed_seconds > self._longest_wait_seconds:
+                raise Overloaded(_BUSY, retry_after_seconds=1)
+            futures = batches.ask(list(new.values()), may_run_here=variant != "canary")
+            for key, future in zip(new, futures, strict=True):
+                self._running[key] = future
+                future.add_done_callback(partial(self._came_in, key))
+        running = [self._running[key] for key in missing]
+        patience = _CANARY_SECONDS if variant == "canary" else None
+        answers = {}
+        for key, future in zip(missing, running, strict=True):
+            answers[key] = await _patiently(future, patience)
         return answers
 
-    async def _tagged(self, served: Served, text: str) -> tuple[Tagged | None, bool]:
-        """The model's answer, and whether it was known. Equal texts that come together are analysed once."""
-        key = self._cache.key(served.version, served.digest, text)
-        known = await self._look_up(key)
-        if known is not None:
-            return known, True
-        running = self._running.get(key)
-        if running is None:
-            running = self._running[key] = asyncio.ensure_future(self._run(served, [text]))
-            running.add_done_callback(lambda _: self._running.pop(key, None))
-        tagged = await asyncio.shield(running)
-        if tagged is None:
-            return None, False
-        self._cache.put(key, tagged[0])
-        return tagged[0], False
+    def _came_in(self, key: bytes, future: "asyncio.Future[Tagged | None]") -> None:
+        self._running.pop(key, None)
+        tagged = None if future.cancelled() else future.result()
+        if tagged is not None:
+            self._cache.put(key, tagged)
 
-    async def _tagged_together(self, served: Served, texts: Sequence[str]) -> list[tuple[Tagged | None, bool]]:
-        keys = [self._cache.key(served.version, served.digest, text) for text in texts]
-        known = [await self._look_up(key) for key in keys]
-        missing = [index for index, tagged in enumerate(known) if tagged is None]
-        fresh = await self._run(served, [texts[index] for index in missing]) if missing else []
-        found: list[tuple[Tagged | None, bool]] = [(tagged, tagged is not None) for tagged in known]
-        for index, tagged in zip(missing, fresh or (), strict=fresh is not None):
-            self._cache.put(keys[index], tagged)
-            found[index] = (tagged, False)
-        return found
+    def _batches_of(self, served: Served) -> Batches:
+        batches = self._batches.get(served.tagger)
+        if batches is None:
+            batches = self._batches[served.tagger] = Batches(served.tagger, served.version, self._threads)
+        return batches
 
-    async def _look_up(self, key: bytes) -> Tagged | None:
-        known = await self._cache.find(key)
-        self._measures.cache_lookup(hit=known is not None)
-        return known
 
-    async def _run(self, served: Served, texts: Sequence[str]) -> list[Tagged] | None:
-        """What the model says, or None when it fails; what failed is logged without the text."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, served.tagger.tag, texts)
-        except Exception as error:
-            where = "".join(traceback.format_tb(error.__traceback__))
-            _LOG.error("Version %s failed with %s:\n%s", served.version, type(error).__name__, where)
-            return None
+async def _patiently(future: "asyncio.Future[Tagged | None]", seconds: float | None) -> Tagged | None:
+    """The answer; None where it does not come within `seconds`. Whoever gives up leaves the others waiting."""
+    if seconds is None:
+        return await asyncio.shield(future)
+    try:
+        return await asyncio.wait_for(asyncio.shield(future), seconds)
+    except TimeoutError:
+        return None
 
 
 def _candidates(lineup: Lineup, chosen: Variant) -> list[tuple[Variant, Served]]:

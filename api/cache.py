@@ -6,6 +6,7 @@ Keys are an HMAC of version and text, values are offsets, labels and counts: no 
 import asyncio
 import hmac
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -32,19 +33,27 @@ class AnswerCache:
         message = b"\0".join((version.encode(), digest.encode(), text.encode("utf-8", "surrogatepass")))
         return hmac.digest(self._secret, message, "sha256")
 
-    async def find(self, key: bytes) -> Tagged | None:
-        """The answer, if it is known."""
-        tagged = self._known.get(key)
-        if tagged is not None:
-            self._known.move_to_end(key)
-            return tagged
-        if self._link is None or self._entries == 0:
-            return None
-        sealed = await self._link.ask(lambda client: client.get(_place(key)))
-        tagged = _unpacked(sealed) if sealed is not None else None
-        if tagged is not None:
+    async def find_many(self, keys: Sequence[bytes]) -> dict[bytes, Tagged]:
+        """The answers that are known."""
+        known: dict[bytes, Tagged] = {}
+        for key in keys:
+            tagged = self._known.get(key)
+            if tagged is not None:
+                self._known.move_to_end(key)
+                known[key] = tagged
+        if self._link is None or self._entries == 0 or len(known) == len(keys):
+            return known
+        return known | await self._shared([key for key in keys if key not in known])
+
+    async def _shared(self, keys: Sequence[bytes]) -> dict[bytes, Tagged]:
+        assert self._link is not None
+        places = [_place(key) for key in keys]
+        packed = await self._link.ask(lambda client: client.mget(places)) or [None] * len(keys)
+        found = {key: _unpacked(one) for key, one in zip(keys, packed, strict=True) if one is not None}
+        known = {key: tagged for key, tagged in found.items() if tagged is not None}
+        for key, tagged in known.items():
             self._keep(key, tagged)
-        return tagged
+        return known
 
     def put(self, key: bytes, tagged: Tagged) -> None:
         """Keep an answer. Redis is written to in the background."""

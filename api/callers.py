@@ -21,13 +21,13 @@ from fastapi import Request, Response
 from api.exchange import Caller
 from ner.database import Database, utc_now
 from ner.errors import NotAllowed, NotSignedIn
-from registry.keys import derived_key, find_user, fingerprint, key_by_prefix, prefix_of
+from registry.keys import API_KEY, derived_key, find_user, key_by_prefix, key_fingerprint, prefix_of
 
 FRESH_SECONDS = 2.0
 # While the database does not answer, what was known of a caller holds a little longer.
 _STALE_SECONDS = 300.0
 COOKIE = "ner_session"
-WRITE_HEADER = ("x-requested-with", "workbench")
+WRITE_HEADER = (b"x-requested-with", b"workbench")
 _REMEMBERED = 10_000
 _AUDIENCE = "ner-workbench"
 _ALGORITHM = "HS256"
@@ -66,6 +66,7 @@ class Callers:
         self._database = database
         self._secret = secret
         self._session_key = derived_key(secret, "session")
+        self._key_of_keys = derived_key(secret, API_KEY)
         self._lifetime = dt.timedelta(hours=hours)
         self._known: OrderedDict[tuple[AccountKind, str], _Remembered] = OrderedDict()
         # Threads of its own: long work of other routes must not keep anybody from being recognised.
@@ -77,9 +78,11 @@ class Callers:
 
     async def identify(self, request: Request) -> Caller:
         """The caller of a request. Raises NotSignedIn, or NotAllowed for a write by cookie without its header."""
-        headers = request.headers
-        bearer = headers.get("authorization", "")
-        key = headers.get("x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
+        # Starlette's own look-ups decode every header each time.
+        headers: dict[bytes, bytes] = dict(request.scope["headers"])
+        bearer = headers.get(b"authorization", b"")
+        sent = headers.get(b"x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == b"bearer " else b"")
+        key = sent.decode("latin-1")
         if key:
             return await (self.by_session(key) if prefix_of(key) is None and key.count(".") == 2 else self.by_key(key))
         token = request.cookies.get(COOKIE)
@@ -95,7 +98,7 @@ class Callers:
         account = await self._account("key", prefix) if prefix is not None else None
         if account is None or not account.is_valid(utc_now()):
             raise NotSignedIn(_WRONG_KEY)
-        if not hmac.compare_digest(account.secret_hash, fingerprint(self._secret, "api key", key)):
+        if not hmac.compare_digest(account.secret_hash, key_fingerprint(self._key_of_keys, key)):
             raise NotSignedIn(_WRONG_KEY)
         return account.caller
 

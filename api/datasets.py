@@ -17,7 +17,7 @@ from annotation import datasets
 from annotation.exports import export_dataset
 from annotation.imports import ImportSummary, import_file
 from api.bodies import refusals
-from api.errors import fact_of, log_failure
+from api.errors import fact_noted
 from api.exchange import exchange_of
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import DatasetList, DatasetShape, DocumentPage, ImportResult, LabelsRequest, LabelsShape
@@ -172,10 +172,7 @@ async def _progress_lines(run: Callable[[Report], ImportSummary], request_id: st
         try:
             line: dict[str, Any] = {"result": _result(run(report)).model_dump()}
         except Exception as error:
-            fact = fact_of(error)
-            if fact.status == 500:
-                log_failure(error, request_id)
-            line = fact.body(request_id)
+            line = fact_noted(error, request_id).body(request_id)
         loop.call_soon_threadsafe(lines.put_nowait, line)
 
     working = loop.run_in_executor(None, work)

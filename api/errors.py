@@ -113,18 +113,18 @@ def fact_of(error: Exception) -> Fact:
     return Fact(500, "failed", "The server failed at this request; its log says why, under this request id.")
 
 
-def log_failure(error: Exception, request_id: str) -> None:
-    """Write down an error that nobody foresaw."""
-    _LOG.error("Request %s failed.", request_id, exc_info=error)
+def fact_noted(error: Exception, request_id: str) -> Fact:
+    """`fact_of`, and a line in the log where the server itself failed."""
+    fact = fact_of(error)
+    if fact.status >= 500 and not (isinstance(error, NerError) and fact.status == 503):
+        _LOG.error("Request %s failed.", request_id, exc_info=error)
+    return fact
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """The one handler."""
     request_id = exchange_of(request.scope).request_id
-    fact = fact_of(error)
-    if fact.status >= 500 and not (isinstance(error, NerError) and fact.status == 503):
-        log_failure(error, request_id)
-    return fact.response(request_id)
+    return fact_noted(error, request_id).response(request_id)
 
 
 def add_error_handler(app: FastAPI) -> None:

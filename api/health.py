@@ -7,6 +7,7 @@ from functools import cache
 from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from api.express import express
 from api.roles import guarded_router, public
 from api.schemas import HealthResponse, MetricsResponse
 from api.wiring import Wiring
@@ -22,6 +23,7 @@ def software_version() -> str:
 
 @router.get("/api/v1/ner/health", response_model=HealthResponse)
 @public
+@express
 async def health(request: Request) -> Response:
     """Healthy: the stable version is loaded and the database answers. Degraded: one of the two is not so."""
     wiring: Wiring = request.app.state.wiring

@@ -45,12 +45,12 @@ class Recent:
             counts["requests"] += 1
             counts["errors"] += failed
 
-    def looked_up(self, *, hit: bool, now: float) -> None:
-        """Note one look into the cache."""
+    def looked_up(self, *, hits: int, lookups: int, now: float) -> None:
+        """Note looks into the cache."""
         with self._lock:
             counts = self._second(now)
-            counts["lookups"] += 1
-            counts["hits"] += hit
+            counts["lookups"] += lookups
+            counts["hits"] += hits
 
     def summary(self, now: float) -> MetricsResponse:
         """The figures of the window that ends at `now` (seconds of a monotonic clock)."""
@@ -91,6 +91,8 @@ class Measures:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.recent = Recent()
+        self._children: dict[tuple[str, int, str, str], tuple[PrometheusCounter, Histogram]] = {}
+        self._found: dict[tuple[str, str], PrometheusCounter] = {}
         names = ("route", "status", "version", "variant")
         self._requests = PrometheusCounter("ner_requests", "Requests answered.", names, registry=self.registry)
         self._seconds = Histogram(
@@ -103,9 +105,8 @@ class Measures:
         self._entities = PrometheusCounter(
             "ner_entities", "Entities found.", ("label", "version"), registry=self.registry
         )
-        self._cache = PrometheusCounter(
-            "ner_cache_lookups", "Looks into the cache.", ("result",), registry=self.registry
-        )
+        lookups = PrometheusCounter("ner_cache_lookups", "Looks into the cache.", ("result",), registry=self.registry)
+        self._hits, self._misses = lookups.labels("hit"), lookups.labels("miss")
         self.load_seconds = Gauge(
             "ner_model_load_seconds", "Seconds that loading took.", ("version",), registry=self.registry
         )
@@ -116,20 +117,34 @@ class Measures:
     def request(self, route: str, status: int, exchange: Exchange) -> None:
         """Count one answered request."""
         latency_ms = exchange.latency_ms()
-        self._requests.labels(route, status, exchange.version, exchange.variant).inc()
-        self._seconds.labels(route, exchange.version, exchange.variant).observe(latency_ms / 1000)
+        counter, histogram = self._children_of((route, status, exchange.version, exchange.variant))
+        counter.inc()
+        histogram.observe(latency_ms / 1000)
         if route in ANSWERING_ROUTES:
             self.recent.answered(latency_ms, failed=status >= 500, now=time.monotonic())
+
+    def _children_of(self, names: tuple[str, int, str, str]) -> tuple[PrometheusCounter, Histogram]:
+        """The two series of a request; finding them by their labels each time would cost more than counting."""
+        children = self._children.get(names)
+        if children is None:
+            route, _, version, variant = names
+            children = (self._requests.labels(*names), self._seconds.labels(route, version, variant))
+            self._children[names] = children
+        return children
 
     def entities(self, version: str, labels: dict[str, int]) -> None:
         """Count what was found in one text."""
         for label, count in labels.items():
-            self._entities.labels(label, version).inc(count)
+            counter = self._found.get((label, version))
+            if counter is None:
+                counter = self._found[label, version] = self._entities.labels(label, version)
+            counter.inc(count)
 
-    def cache_lookup(self, *, hit: bool) -> None:
-        """Count one look into the cache."""
-        self._cache.labels("hit" if hit else "miss").inc()
-        self.recent.looked_up(hit=hit, now=time.monotonic())
+    def cache_lookups(self, *, hits: int, misses: int) -> None:
+        """Count looks into the cache."""
+        self._hits.inc(hits)
+        self._misses.inc(misses)
+        self.recent.looked_up(hits=hits, lookups=hits + misses, now=time.monotonic())
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""

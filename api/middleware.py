@@ -8,8 +8,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import BodyTooLarge, Fact, fact_of, log_failure
+from api.errors import BodyTooLarge, Fact, fact_noted, fact_of
 from api.exchange import Exchange, begin
+from api.express import Lanes
 from api.measures import Measures
 
 _OWN_PATHS = ("/api/", "/v2", "/metrics", "/docs", "/openapi.json", "/sign-in")
@@ -25,8 +26,9 @@ _SECURITY: list[tuple[bytes, bytes]] = [
 class Edge:
     """`body_bytes` limits every body but an import's, which `upload_bytes` limits."""
 
-    def __init__(self, app: ASGIApp, *, measures: Measures, body_bytes: int, upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, lanes: Lanes, measures: Measures, body_bytes: int, upload_bytes: int) -> None:
         self._app = app
+        self._lanes = lanes
         self._measures = measures
         self._body_bytes = body_bytes
         self._upload_bytes = upload_bytes
@@ -45,13 +47,14 @@ class Edge:
         await self._answer(scope, _limited(receive, limit), sender, exchange)
 
     async def _answer(self, scope: Scope, receive: Receive, sender: "_Sender", exchange: Exchange) -> None:
+        lane = self._lanes.get((scope["method"], scope["path"]))
         try:
-            await self._app(scope, receive, sender)
+            await (self._app if lane is None else lane)(scope, receive, sender)
         except Exception as error:
-            log_failure(error, exchange.request_id)
+            fact = fact_noted(error, exchange.request_id)
             if sender.has_started:
                 raise
-            await fact_of(error).response(exchange.request_id)(scope, receive, sender)
+            await fact.response(exchange.request_id)(scope, receive, sender)
 
 
 class _Sender:

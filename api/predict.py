@@ -9,6 +9,7 @@ from api.answering import Answer, Outcome, TaggingFailed, check_text, checked_te
 from api.bodies import body_of, parse, parse_batch, refusals
 from api.errors import fact_of
 from api.exchange import Exchange, exchange_of
+from api.express import express
 from api.roles import guarded_router, role
 from api.schemas import BatchRequest, BatchResponse, PredictRequest, PredictResponse
 from api.wiring import Wiring
@@ -24,6 +25,7 @@ router = guarded_router(prefix="/api/v1/ner", tags=["answering"])
     openapi_extra=body_of(PredictRequest, {"text": "John lives in New York"}),
 )
 @role("viewer")
+@express
 async def predict(request: Request) -> Response:
     """The entities of one text. Offsets count characters as Python does (Unicode code points)."""
     wiring: Wiring = request.app.state.wiring
@@ -44,6 +46,7 @@ async def predict(request: Request) -> Response:
     openapi_extra=body_of(BatchRequest, {"texts": ["Apple Inc is in California", "Google acquired YouTube"]}),
 )
 @role("viewer")
+@express
 async def batch(request: Request) -> Response:
     """The entities of many texts, in their order. A text that cannot be analysed has an error in its place."""
     wiring: Wiring = request.app.state.wiring

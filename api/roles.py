@@ -72,13 +72,14 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             if access != "public":
-                await _let_in(request, access)
+                await let_in(request, access)
             return await answer(StrictRequest(request.scope, request.receive))
 
         return guarded
 
 
-async def _let_in(request: Request, needed: Role) -> None:
+async def let_in(request: Request, needed: Role) -> None:
+    """Recognise the caller, and take one request from their budget. Raises NotSignedIn, NotAllowed, or RateLimited."""
     wiring: Wiring = request.app.state.wiring
     exchange = exchange_of(request.scope)
     caller = await wiring.callers.identify(request)

@@ -17,10 +17,12 @@ from api.serving import Serving, TaggerLoader
 from ner.database import Database
 from ner.settings import Settings, secret_key
 from registry.keys import derived_key
+from registry.log_spool import Spool
 from registry.packages import PackageStore
 from registry.prediction_log import CapturedText, PredictionLog
 
 PACKAGES = "versions"
+SPOOL = "spool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
     def keep(connection: Connection, text: CapturedText) -> None:
         keep_text(connection, secret, text.request_id, text.text, text.version, text.lowest_confidence)
 
-    log = PredictionLog(store, keep)
+    spool = Spool(settings.home / SPOOL, derived_key(secret, "prediction spool"), settings.spool_megabytes * 2**20)
+    log = PredictionLog(store, keep, spool=spool)
     return Wiring(
         settings=settings,
         secret=secret,
@@ -84,7 +87,7 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
         packages=packages,
         serving=serving,
         cache=cache,
-        answering=Answering(serving, cache, measures, settings.serving_threads),
+        answering=Answering(serving, cache, measures, settings.serving_threads, settings.longest_wait_ms / 1000),
         callers=Callers(store, secret, settings.sign_in_hours),
         rates=Rates(link),
         log=log,

@@ -33,9 +33,13 @@ class Settings(BaseSettings):
     max_text_characters: int = Field(100_000, ge=100, description="Longest text that predict accepts.")
     max_batch_texts: int = Field(256, ge=1, description="Most texts in one batch request.")
     max_upload_megabytes: int = Field(512, ge=1, description="Largest file that import accepts.")
+    spool_megabytes: int = Field(256, ge=1, description="Disk for log rows while the database is away.")
     low_confidence: float = Field(0.5, ge=0, le=1, description="Answers below this are offered for correction.")
     sign_in_hours: int = Field(12, ge=1, le=720, description="How long a browser stays signed in.")
     serving_threads: int = Field(1, ge=1, le=64, description="Threads that run models in one API process.")
+    longest_wait_ms: int = Field(
+        200, ge=1, le=60_000, description="How long a text may wait for the model before it is refused."
+    )
     poll_seconds: float = Field(0.5, gt=0, le=2, description="How often a process looks for a switch of version.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line.")
 

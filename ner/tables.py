@@ -219,6 +219,12 @@ predictions = Table(
     Column("word_sample", Json, nullable=False),
     Index(None, "at", "version"),
 )
+log_batches = Table(
+    "log_batches",
+    metadata,
+    Column("id", Id, primary_key=True),  # written with the rows of a batch, so that it is written once
+    Column("at", UtcDateTime, nullable=False),
+)
 captured_texts = Table(
     "captured_texts",
     metadata,

@@ -1,102 +1,66 @@
 """What was answered, written down off the path of the answer: a bounded queue and one thread that writes in batches."""
 
-import dataclasses
-import datetime as dt
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
-from ner import tables
 from ner.database import Database
-from ner.predictions import Tagged
+from registry.log_batches import KeepText, LogBatch, batch_of, forget_old_batches, write
+from registry.log_spool import Spool
+from registry.logged import CapturedText, LoggedPrediction, entity_facts
 
+__all__ = ["CapturedText", "LoggedPrediction", "PredictionLog", "entity_facts"]
+
+_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)
+_REST_SECONDS = 1.0
+_TIDY_SECONDS = 3600.0
 _LOG = logging.getLogger(__name__)
-_TENTHS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedPrediction:
-    """One row of `predictions`: facts about an answer, never its text."""
-
-    request_id: str
-    at: dt.datetime
-    version: str
-    variant: str
-    status: int
-    latency_ms: float
-    cached: bool
-    key_id: str
-    characters: int
-    tokens: int
-    unknown_tokens: int
-    entities: dict[str, int]
-    lowest_confidence: float | None
-    confidences: list[int]
-    word_sample: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class CapturedText:
-    """A text that was answered with low confidence and is to be kept for correction."""
-
-    request_id: str
-    text: str
-    version: str
-    lowest_confidence: float
-
-
-def entity_facts(tagged: Tagged) -> tuple[dict[str, int], float | None, list[int]]:
-    """Entities per label, the lowest confidence (None without entities), and how many confidences lie in each tenth."""
-    labels: dict[str, int] = {}
-    tenths = [0] * _TENTHS
-    lowest: float | None = None
-    for span in tagged.spans:
-        labels[span.label] = labels.get(span.label, 0) + 1
-        tenths[min(int(span.confidence * _TENTHS), _TENTHS - 1)] += 1
-        if lowest is None or span.confidence < lowest:
-            lowest = span.confidence
-    return labels, lowest, tenths
-
-
-_COLUMNS = tuple(field.name for field in dataclasses.fields(LoggedPrediction))
 
 
 class PredictionLog:
-    """Takes rows from any thread without waiting and writes them every `pause_seconds`.
+    """Takes entries from any thread without waiting and writes them every `pause_seconds`.
 
-    Above `capacity` waiting rows new ones are dropped and counted. While the database does not answer, rows wait.
-    `keep_text` stores one captured text on the given connection.
+    Above `capacity` waiting entries new ones are dropped and counted. While the database does not answer, entries wait
+    in `spool`, from which they are written later, exactly once; without a spool they keep their place in memory.
     """
 
     def __init__(
         self,
         database: Database,
-        keep_text: Callable[[Connection, CapturedText], None],
+        keep_text: KeepText,
         *,
+        spool: Spool | None = None,
         capacity: int = 100_000,
         batch: int = 1_000,
         pause_seconds: float = 0.25,
     ) -> None:
         self._database = database
         self._keep_text = keep_text
+        self._spool = spool
         self._capacity = capacity
         self._batch = batch
         self._pause_seconds = pause_seconds
         self._waiting: deque[LoggedPrediction | CapturedText] = deque()
+        self._unsure: LogBatch | None = None
         self._writing = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._resting_until = 0.0
+        self._tidied_at = float("-inf")
         self.dropped = 0
 
     @property
     def waiting(self) -> int:
-        """Rows that are not written yet."""
-        return len(self._waiting)
+        """Entries in memory that are not written yet."""
+        return len(self._waiting) + (len(self._unsure) if self._unsure is not None else 0)
+
+    @property
+    def spooled(self) -> int:
+        """Batches on disk that are not written yet."""
+        return self._spool.files if self._spool is not None else 0
 
     def put(self, entry: LoggedPrediction | CapturedText) -> None:
         """Take one entry, or drop and count it when the queue is full. Never waits."""
@@ -120,42 +84,70 @@ class PredictionLog:
         self._flush_or_log()
 
     def flush(self) -> None:
-        """Write everything that waits now. While the database does not answer, the rows keep their place."""
-        with self._writing:
-            while self._waiting:
-                size = min(self._batch, len(self._waiting))
-                self._write_or_keep([self._waiting.popleft() for _ in range(size)])
+        """Write everything that waits now, what waits on disk first.
 
-    def _write_or_keep(self, entries: Sequence[LoggedPrediction | CapturedText]) -> None:
+        Raises OperationalError or InterfaceError while the database does not answer; then everything waits on disk,
+        or where there is no spool keeps its place.
+        """
+        with self._writing:
+            try:
+                self._write_spooled()
+                while (batch := self._next_batch()) is not None:
+                    self._unsure = batch
+                    self._write(batch)
+                    self._unsure = None
+            except _AWAY:
+                self._put_away()
+                raise
+
+    def _next_batch(self) -> LogBatch | None:
+        if self._unsure is not None:
+            return self._unsure
+        size = min(self._batch, len(self._waiting))
+        return batch_of([self._waiting.popleft() for _ in range(size)]) if size else None
+
+    def _write_spooled(self) -> None:
+        for path, batch in self._spool.batches() if self._spool is not None else ():
+            self._write(batch)
+            assert self._spool is not None
+            self._spool.remove(path)
+
+    def _put_away(self) -> None:
+        """Move everything from memory to disk."""
+        while self._spool is not None and (batch := self._next_batch()) is not None:
+            self._unsure = None
+            if not self._spool.add(batch):
+                self.dropped += len(batch)
+
+    def _write(self, batch: LogBatch) -> None:
         try:
-            self._write(entries)
-        except (sa.exc.OperationalError, sa.exc.InterfaceError):
-            self._waiting.extendleft(reversed(entries))
+            with self._database.transaction() as connection:
+                write(connection, batch, self._keep_text)
+        except _AWAY:
             raise
         except Exception:
             # Trying these again would fail again and hold up everything behind them.
-            self.dropped += len(entries)
-            _LOG.exception("%d rows of the prediction log cannot be written and are dropped.", len(entries))
+            self.dropped += len(batch)
+            _LOG.exception("%d rows of the prediction log cannot be written and are dropped.", len(batch))
 
     def _run(self) -> None:
         while not self._stopping.wait(self._pause_seconds):
-            self._flush_or_log()
+            if time.monotonic() >= self._resting_until:
+                self._flush_or_log()
 
     def _flush_or_log(self) -> None:
         try:
             self.flush()
-        except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-            _LOG.error("The prediction log cannot be written; %d rows wait: %s", self.waiting, type(error).__name__)
+            self._tidy()
+        except _AWAY as error:
+            self._resting_until = time.monotonic() + _REST_SECONDS
+            _LOG.error(
+                "The prediction log cannot be written (%s); %d rows wait in memory and %d batches on disk.",
+                *(type(error).__name__, self.waiting, self.spooled),
+            )
 
-    def _write(self, entries: Sequence[LoggedPrediction | CapturedText]) -> None:
-        rows = [
-            {column: getattr(entry, column) for column in _COLUMNS}
-            for entry in entries
-            if isinstance(entry, LoggedPrediction)
-        ]
-        with self._database.transaction() as connection:
-            if rows:
-                connection.execute(tables.predictions.insert(), rows)
-            for entry in entries:
-                if isinstance(entry, CapturedText):
-                    self._keep_text(connection, entry)
+    def _tidy(self) -> None:
+        if time.monotonic() - self._tidied_at > _TIDY_SECONDS:
+            with self._database.transaction() as connection:
+                forget_old_batches(connection)
+            self._tidied_at = time.monotonic()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -80,6 +81,10 @@ class Room:
 
     def headers(self, role: Role = "viewer") -> dict[str, str]:
         return {"X-API-Key": self.key(role)}
+
+    def asking(self) -> httpx.AsyncClient:
+        """A client for as many calls at once as one likes; the app has to run already, started by `client`."""
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://workbench.test", timeout=120)
 
     def follow(self) -> None:
         """Do now what the follower does every half second."""

@@ -1,0 +1,96 @@
+"""Batches of log entries: how they are written into the database, each exactly once.
+
+A batch has an id, and its id is written in the transaction of its rows. A batch whose commit was not heard of is
+simply sent again: where its id is there already, nothing happens.
+"""
+
+import dataclasses
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ner import tables
+from ner.database import utc_now
+from registry.logged import CapturedText, LoggedPrediction
+
+KeepText = Callable[[Connection, CapturedText], None]
+"""Stores one captured text on the given connection."""
+
+_KEPT_DAYS = 30
+_COLUMNS = tuple(field.name for field in dataclasses.fields(LoggedPrediction))
+_NAMES = ", ".join(_COLUMNS)
+# One statement for a whole batch: the driver then needs the interpreter once, and not for every row.
+_FROM_JSON = {
+    "sqlite": "SELECT "
+    + ", ".join(
+        f"substr(json_extract(value, '$.{name}'), 1, 26)" if name == "at" else f"json_extract(value, '$.{name}')"
+        for name in _COLUMNS
+    )
+    + " FROM json_each(:rows)",
+    "postgresql": f"SELECT {_NAMES} FROM json_populate_recordset(NULL::predictions, CAST(:rows AS json))",
+}
+_INSERT = {
+    dialect: sa.text(f"INSERT INTO predictions ({_NAMES}) {select}").bindparams(sa.bindparam("rows", type_=sa.Text))
+    for dialect, select in _FROM_JSON.items()
+}
+_MARK = sa.text("INSERT INTO log_batches (id, at) VALUES (:id, :at) ON CONFLICT DO NOTHING").bindparams(
+    sa.bindparam("at", type_=tables.log_batches.c.at.type)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogBatch:
+    """Entries that are written together, in their order."""
+
+    id: str
+    rows: Sequence[LoggedPrediction]
+    texts: Sequence[CapturedText]
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.texts)
+
+    def pack(self) -> bytes:
+        """The batch as JSON."""
+        return orjson.dumps(self)
+
+
+def batch_of(entries: Sequence[LoggedPrediction | CapturedText]) -> LogBatch:
+    """A new batch."""
+    rows = [entry for entry in entries if isinstance(entry, LoggedPrediction)]
+    return LogBatch(uuid.uuid4().hex, rows, [entry for entry in entries if isinstance(entry, CapturedText)])
+
+
+def unpack(packed: bytes) -> LogBatch:
+    """What `pack` packed. Raises ValueError, KeyError or TypeError when it is anything else."""
+    stored = orjson.loads(packed)
+    rows = [LoggedPrediction(**row | {"at": dt.datetime.fromisoformat(row["at"])}) for row in stored["rows"]]
+    return LogBatch(stored["id"], rows, [CapturedText(**text) for text in stored["texts"]])
+
+
+def write(connection: Connection, batch: LogBatch, keep_text: KeepText) -> bool:
+    """Write a batch on a connection in a transaction; False where it was written before."""
+    if connection.execute(_MARK, {"id": batch.id, "at": utc_now()}).rowcount == 0:
+        return False
+    if batch.rows:
+        rows = orjson.dumps(batch.rows, default=_moment, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+        connection.execute(_INSERT[connection.dialect.name], {"rows": rows})
+    for text in batch.texts:
+        keep_text(connection, text)
+    return True
+
+
+def forget_old_batches(connection: Connection) -> None:
+    """Delete the ids of batches that nobody will send again."""
+    before = utc_now() - dt.timedelta(days=_KEPT_DAYS)
+    connection.execute(tables.log_batches.delete().where(tables.log_batches.c.at < before))
+
+
+def _moment(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat(" ", "microseconds")
+    raise TypeError(f"{type(value).__name__} is not JSON")

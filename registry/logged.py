@@ -1,0 +1,52 @@
+"""What is written down about an answer: facts, never its text; and the few texts that are kept for correction."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from ner.predictions import Tagged
+
+_TENTHS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPrediction:
+    """One row of `predictions`: facts about an answer, never its text."""
+
+    request_id: str
+    at: dt.datetime
+    version: str
+    variant: str
+    status: int
+    latency_ms: float
+    cached: bool
+    key_id: str
+    characters: int
+    tokens: int
+    unknown_tokens: int
+    entities: dict[str, int]
+    lowest_confidence: float | None
+    confidences: list[int]
+    word_sample: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class CapturedText:
+    """A text that was answered with low confidence and is to be kept for correction."""
+
+    request_id: str
+    text: str
+    version: str
+    lowest_confidence: float
+
+
+def entity_facts(tagged: Tagged) -> tuple[dict[str, int], float | None, list[int]]:
+    """Entities per label, the lowest confidence (None without entities), and how many confidences lie in each tenth."""
+    labels: dict[str, int] = {}
+    tenths = [0] * _TENTHS
+    lowest: float | None = None
+    for span in tagged.spans:
+        labels[span.label] = labels.get(span.label, 0) + 1
+        tenths[min(int(span.confidence * _TENTHS), _TENTHS - 1)] += 1
+        if lowest is None or span.confidence < lowest:
+            lowest = span.confidence
+    return labels, lowest, tenths

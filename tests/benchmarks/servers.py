@@ -1,0 +1,134 @@
+"""Servers to be measured, each in a process of its own on a loopback port: started, timed, weighed, and stopped."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.running import ROOT, free_port
+
+_SECONDS = 180
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Server:
+    """A running server. `processes` are its own and its children's."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    ready_seconds: float
+    log: Path
+
+    def cpu_seconds(self) -> float:
+        """Processor time that the server has used."""
+        return sum(_cpu_seconds(pid) for pid in self.processes())
+
+    def megabytes(self) -> float:
+        """Memory of all its processes; pages that several share count once."""
+        return sum(_proportional_kilobytes(pid) for pid in self.processes()) / 1024
+
+    def processes(self) -> list[int]:
+        """Process ids of the server's session."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    session = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[3])
+                except (OSError, IndexError):
+                    continue
+                if session == self.process.pid:
+                    found.append(int(entry.name))
+        return found
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start a server. `{port}` in the words and in the environment stands for its port."""
+
+    words: Sequence[str]
+    ready_path: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_body: str | None = None
+
+
+@contextmanager
+def running(command: Command, folder: Path, *, seconds: float = _SECONDS) -> Iterator[Server]:
+    """Start, wait until it answers, and stop it whatever happens."""
+    port = free_port()
+    log = folder / f"server-{port}.log"
+    given = {name: value.format(port=port) for name, value in command.environment.items()}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("NER_")}
+    began = time.perf_counter()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [word.format(port=port) for word in command.words],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            cwd=ROOT,
+            env={**clean, "OMP_NUM_THREADS": "1", **given},
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(command, port, process, log, seconds)
+        yield Server(port, process, time.perf_counter() - began, log)
+    finally:
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End the server's own process group, kindly at first."""
+    for number, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 15)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(seconds)
+            return
+        except ProcessLookupError:
+            process.wait(seconds)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _wait_until_ready(
+    command: Command, port: int, process: "subprocess.Popen[bytes]", log: Path, seconds: float
+) -> None:
+    deadline = time.monotonic() + seconds
+    address = f"http://127.0.0.1:{port}{command.ready_path}"
+    with httpx.Client(timeout=20) as client:
+        while True:
+            try:
+                sent = {"content": command.ready_body, "headers": {"Content-Type": "application/json"}}
+                answer = client.post(address, **sent) if command.ready_body else client.get(address)  # type: ignore[arg-type]
+                if answer.status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{' '.join(command.words)} does not answer:\n{log.read_text()[-2000:]}")
+            time.sleep(0.02)
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _proportional_kilobytes(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
