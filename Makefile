@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 
-.PHONY: help up test lint types contracts format lock check clean
+.PHONY: help up test lint types contracts format lock check clean bench-models
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ types: $(BIN)/.installed ## Types
 
 contracts: $(BIN)/.installed ## The floor plan: who may import whom
 	@$(BIN)/lint-imports
+
+bench-models: $(BIN)/.installed ## Train and score every recipe on every corpus in CORPORA=folder; goes on where it stopped
+	@test -n "$(CORPORA)" || { echo "Name the folder of corpora: make bench-models CORPORA=folder"; exit 2; }
+	@$(BIN)/python -m tests.benchmarks.models "$(CORPORA)" $(ARGS)
 
 format: $(BIN)/.installed ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -1,9 +1,10 @@
 """The recipe `bilstm_crf.v1`: BiLSTM-CRFs in Keras, trained from nothing and kept as one ONNX graph."""
 
 import gc
+import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from training.sentences import CutDocuments, cut_documents
 
 _EVALUATION_BATCH = 128
 _PARITY_SENTENCES = 1000
+_FEWEST_EPOCHS, _EPOCH_SCALE = 4, 1200
 _SMALLEST_BATCH, _USUAL_BATCH = 4, 16
 _FEWEST_UPDATES, _MOST_UPDATES = 100, 1000
 """Of an epoch, roughly, where the batch may have any size."""
@@ -53,8 +55,9 @@ def fit_bilstm_crf(
 
     Raises RunCancelled when `should_stop` says so, and NerError when the ONNX model does not answer as Keras does.
     """
-    settings = Parameters(**parameters)
     cuts = cut_documents(train, labels), cut_documents(dev, labels)
+    settings = Parameters(**parameters)
+    settings = replace(settings, epochs=epoch_count(len(cuts[0].sentences), settings.epochs))
     vocabulary = build_vocabulary(
         (word for sentence in cuts[0].sentences for word in sentence.words),
         word_count=settings.word_count,
@@ -151,6 +154,11 @@ def batch_size(sentences: int, largest: int) -> int:
     """At most `largest`; less on a small corpus, so that an epoch is some hundred updates and not a handful."""
     small = min(_USUAL_BATCH, max(_SMALLEST_BATCH, sentences // _FEWEST_UPDATES))
     return min(largest, max(small, sentences // _MOST_UPDATES))
+
+
+def epoch_count(sentences: int, most: int) -> int:
+    """At most `most`; less on a large corpus, falling with the square root of its size: 10 for 14,000 sentences."""
+    return min(most, max(_FEWEST_EPOCHS, round(_EPOCH_SCALE / math.sqrt(max(1, sentences)))))
 
 
 def rate_at(done: float, warmup: float) -> float:

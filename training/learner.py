@@ -23,10 +23,13 @@ _LENGTHS = tf.TensorSpec([None], tf.int32)
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The recipe's hyper-parameters. `word_dropout` d makes a word seen n times unknown with chance d / (d + n);
-    `token_dropout` is the chance that everything about a token is hidden; `warmup` the share of all steps in which
-    the learning rate rises, before it falls to zero; `averaging` the share of the averaged weights that a step
-    keeps; `members` the number of networks that learn one after another and answer together."""
+    """The recipe's hyper-parameters.
+
+    `epochs` is the most there may be for each member. `word_dropout` d makes a word seen n times unknown with chance
+    d / (d + n); `token_dropout` is the chance that everything about a token is hidden; `warmup` the share of all steps
+    in which the learning rate rises, before it falls to zero; `averaging` the share of the averaged weights that a
+    step keeps; `members` the number of networks that learn one after another and answer together.
+    """
 
     epochs: int
     patience: int

@@ -15,7 +15,7 @@ from registry.features import UNKNOWN, Featuriser, build_vocabulary
 from registry.taggers import load_tagger
 from tests.training.small_corpus import TINY, small_corpus
 from training.batches import Corpus, batch_count, epoch_batches, even_batches, number_sentences
-from training.bilstm_crf import batch_size, rate_at
+from training.bilstm_crf import batch_size, epoch_count, rate_at
 from training.fitting import Epoch, Fitted, fit
 from training.recipes import get_recipe
 from training.sentences import cut_documents
@@ -160,6 +160,15 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_zero() -> None:
 )
 def test_batches_are_smaller_when_there_are_few_sentences(sentences: int, size: int) -> None:
     assert batch_size(sentences, 32) == size
+
+
+@pytest.mark.parametrize(("sentences", "epochs"), [(100, 60), (1600, 30), (14_000, 10), (35_000, 6), (10**6, 4)])
+def test_epochs_are_fewer_when_there_are_many_sentences(sentences: int, epochs: int) -> None:
+    assert epoch_count(sentences, 60) == epochs
+
+
+def test_epochs_never_grow_beyond_what_was_asked() -> None:
+    assert epoch_count(100, 3) == 3
 
 
 def test_batches_never_grow_beyond_what_was_asked() -> None:

@@ -1,0 +1,110 @@
+"""Writes `docs/benchmarks-models.md` from the JSON files that the jobs left behind."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+PAGE = Path("docs/benchmarks-models.md")
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+_OURS, _THEIRS = "bilstm_crf.v1", "spacy_cnn.v1"
+Result = Mapping[str, Any]
+
+
+def write_page(work: Path) -> None:
+    """Replace what stands between the two marks of the page; what people wrote around them stays."""
+    results = {
+        (result["corpus"], result["recipe"]): result
+        for result in (json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("*.json")))
+    }
+    corpora = list(dict.fromkeys(corpus for corpus, _ in results))
+    body = "\n".join([_machine(), "", *_scores(corpora, results), "", *_confidence(results), "", *_labels(results)])
+    page = PAGE.read_text(encoding="utf-8")
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", encoding="utf-8")
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    name = next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.processor())
+    return (
+        f"Machine: {os.cpu_count()} cores of {name.strip()}, no GPU, {platform.system()}, Python "
+        f"{platform.python_version()}. Command: `make bench-models CORPORA=folder`. "
+        '"Load" is the machine\'s five-minute load average at the end of training: above 1 or 2 other programs '
+        "shared the two cores, and processor time says more than the clock."
+    )
+
+
+def _scores(corpora: Sequence[str], results: Mapping[tuple[str, str], Result]) -> list[str]:
+    rows = [
+        "| corpus (train / dev / test documents) | `bilstm_crf.v1` F1 (95 %) | `spacy_cnn.v1` F1 (95 %) | ahead by "
+        "| minutes (processor) | load | changes to the recipe |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for corpus in corpora:
+        ours, theirs = results.get((corpus, _OURS)), results.get((corpus, _THEIRS))
+        known = ours or theirs or {}
+        sizes = " / ".join(f"{size:,}" for size in known["documents"])
+        ahead = f"{ours['f1'] - theirs['f1']:+.3f}" if ours and theirs else ""
+        changes = ", ".join(f"{name} {value}" for name, value in (ours or {}).get("changes", {}).items())
+        minutes = f"{ours['seconds'] / 60:.1f} ({ours['processor_seconds'] / 60:.1f})" if ours else ""
+        load = f"{ours['load']:.1f}" if ours else ""
+        rows.append(
+            f"| {corpus} ({sizes}) | {_score(ours)} | {_score(theirs)} | {ahead} | {minutes} | {load} | {changes} |"
+        )
+    return rows
+
+
+def _score(result: Result | None) -> str:
+    if result is None:
+        return ""
+    low, high = result["f1_interval"]
+    return f"**{result['f1']:.3f}** ({low:.3f} to {high:.3f})"
+
+
+def _confidence(results: Mapping[tuple[str, str], Result]) -> list[str]:
+    rows = [
+        "### Calibration error of entities (ECE, ten bins of equal mass), test part",
+        "",
+        "| corpus | softmax, no CRF | CRF marginal | after temperature | served (temperature, lines) | temperature "
+        "| spaCy |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (corpus, recipe), result in results.items():
+        if recipe == _OURS:
+            before = result["ece_before"]
+            theirs = results.get((corpus, _THEIRS), {})
+            figures = [before["softmax"], before["marginal"], before["tempered"], result["ece"]]
+            figures += [result["calibration"].get("temperature"), theirs.get("ece")]
+            rows.append(f"| {corpus} | " + " | ".join(_figure(value) for value in figures) + " |")
+    return rows
+
+
+def _labels(results: Mapping[tuple[str, str], Result]) -> list[str]:
+    rows: list[str] = []
+    for corpus in ("conll2003", "gmb"):
+        result = results.get((corpus, _OURS))
+        if result is None:
+            continue
+        parts = result["per_label"]
+        total = sum(part["predicted"] + part["support"] for part in parts.values())
+        rows += [
+            f"### What each label contributes: {corpus}",
+            "",
+            "The share is the label's part of gold and found spans together: F1 is the sum of share times F1.",
+            "",
+            "| label | F1 | precision | recall | entities | share | lost points of F1 |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for label, part in sorted(parts.items(), key=lambda item: -item[1]["support"]):
+            share = (part["predicted"] + part["support"]) / total
+            cells = [f"{part['f1']:.3f}", f"{part['precision']:.3f}", f"{part['recall']:.3f}", f"{part['support']:,}"]
+            rows.append(f"| {label} | {' | '.join(cells)} | {share:.1%} | {100 * share * (1 - part['f1']):.2f} |")
+        rows.append("")
+    return rows
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
