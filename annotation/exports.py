@@ -1,13 +1,15 @@
 """Datasets into files."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from typing_extensions import Buffer
 
-from annotation.formats import Report, WrittenDocument, get_format
+from annotation.formats import Report, WrittenDocument, writer
 from annotation.stored import load_dataset, spans_of
 from ner import tables
 
@@ -24,16 +26,35 @@ class ExportSummary:
     losses: list[str]
 
 
-def export_dataset(connection: Connection, dataset: str, format_name: str, stream: BinaryIO) -> ExportSummary:
-    """Write a dataset's documents, in order, with their gold spans, as UTF-8 into a stream of bytes.
+def export_dataset(
+    connection: Connection, dataset: str, format_name: str, stream: BinaryIO, scheme: str | None = None
+) -> ExportSummary:
+    """Write a dataset's documents, in order, with their gold spans, into a stream of bytes.
 
-    Documents that are not settled have no spans; formats that cannot say so leave them out and report it.
-    Raises NotFound for the dataset, InvalidInput for the format.
+    Documents that are not settled have no spans; formats that cannot say so leave them out and report it. `scheme` is
+    the tagging scheme where the format has tags.
+    Raises NotFound for the dataset, InvalidInput for the format or the scheme.
     """
-    chosen = get_format(format_name)
+    write = writer(format_name, scheme)
     report = Report()
-    chosen.write(_settled(connection, load_dataset(connection, dataset).id, report), stream, report)
+    write(_settled(connection, load_dataset(connection, dataset).id, report), stream, report)
     return ExportSummary(report.documents, dict(report.entities.most_common()), report.losses())
+
+
+def report_export(connection: Connection, dataset: str, format_name: str, scheme: str | None = None) -> ExportSummary:
+    """What `export_dataset` would write and lose, found by running it into nothing."""
+    with io.BufferedWriter(_Nothing()) as nothing:
+        return export_dataset(connection, dataset, format_name, nothing, scheme)
+
+
+class _Nothing(io.RawIOBase):
+    """Takes every byte and keeps none."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Buffer, /) -> int:
+        return memoryview(content).nbytes
 
 
 def _settled(connection: Connection, dataset_id: str, report: Report) -> Iterator[WrittenDocument]:

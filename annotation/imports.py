@@ -131,9 +131,9 @@ def _checked(running: _Import, document: ReadDocument) -> tuple[EntitySpan, ...]
             spans = check_spans(document.text, document.spans, nesting=nesting)
         except OverlappingSpans as error:
             if nesting == running.allowed[-1]:
-                raise MalformedFile(error.message, line=document.line) from None
+                raise document.refuse(error.message) from None
         except InvalidInput as error:
-            raise MalformedFile(error.message, line=document.line) from None
+            raise document.refuse(error.message) from None
         else:
             running.allowed = running.allowed[running.allowed.index(nesting) :]
             return spans

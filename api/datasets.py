@@ -1,32 +1,29 @@
 """Datasets: listed, imported as a stream, exported as a stream."""
 
 import asyncio
-import json
-import os
-import tempfile
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import orjson
 from fastapi import Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
-from starlette.background import BackgroundTask
 
 from annotation import datasets
-from annotation.exports import export_dataset
+from annotation.exports import ExportSummary, export_dataset, report_export
+from annotation.formats import get_format
 from annotation.imports import ImportSummary, import_file
 from api.bodies import refusals
 from api.errors import fact_noted
 from api.exchange import exchange_of
+from api.files import file_response, received
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import DatasetList, DatasetShape, DocumentPage, ImportResult, LabelsRequest, LabelsShape
+from api.schemas.datasets import ExportReport
 from api.shapes import document_shape
 
 router = guarded_router(prefix="/api/v1/datasets", tags=["text"], responses=refusals(401, 403))
 
 _LINES = "application/x-ndjson"
-_MOST_LOSSES = 20
 Report = Callable[[int, int], None]
 
 
@@ -91,7 +88,7 @@ async def import_into(
     With `Accept: application/x-ndjson` the answer is a line `{"progress": {"done", "total"}}` now and then, and in
     the end `{"result": ...}` or `{"error": ...}`.
     """
-    path = await _received(request, wiring.settings.home)
+    path = await received(request, wiring.settings.home)
 
     def run(report: Report) -> ImportSummary:
         try:
@@ -115,50 +112,29 @@ async def import_into(
     return Response(_result(summary).model_dump_json(), media_type="application/json")
 
 
+Format = Annotated[str, Query(alias="format")]
+Scheme = Annotated[str | None, Query(description="Tagging scheme of CoNLL: IOB1, IOB2, IOE2, BILOU or BMES.")]
+
+
 @router.get("/{name}/export", response_class=FileResponse, responses=refusals(404, 422))
 @role("viewer")
-def export(name: str, wiring: Wired, format: str = "jsonl") -> Response:  # noqa: A002 - the name in the address
+def export(name: str, wiring: Wired, format_name: Format = "jsonl", scheme: Scheme = None) -> Response:
     """The dataset's gold as a file. The header X-Export-Summary says what is in it, and what the format lost."""
-    path = _draft(wiring.settings.home, ".export")
-    try:
-        with wiring.database.reading() as connection, path.open("wb") as stream:
-            summary = export_dataset(connection, name, format, stream)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    told = {
-        "documents": summary.documents,
-        "entities": sum(summary.entities.values()),
-        "losses": summary.losses[:_MOST_LOSSES],
-    }
-    return FileResponse(
-        path,
-        media_type="application/octet-stream",
-        filename=f"{name}.{format}",
-        headers={"X-Export-Summary": json.dumps(told)},
-        background=BackgroundTask(path.unlink, missing_ok=True),
-    )
+
+    def write(stream: BinaryIO) -> ExportSummary:
+        with wiring.database.reading() as connection:
+            return export_dataset(connection, name, format_name, stream, scheme)
+
+    return file_response(wiring.settings.home, write, lambda: get_format(format_name).filename(name))
 
 
-async def _received(request: Request, home: Path) -> Path:
-    """The body in a file of its own, so that its size does not matter to memory."""
-    path = _draft(home, ".import")
-    try:
-        with path.open("wb") as stream:
-            async for chunk in request.stream():
-                await asyncio.to_thread(stream.write, chunk)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _draft(home: Path, suffix: str) -> Path:
-    """A new file on the disk that also holds the database, where there is room for what people import."""
-    home.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=home, prefix="draft-", suffix=suffix)
-    os.close(number)
-    return Path(name)
+@router.get("/{name}/export/report", response_model=ExportReport, responses=refusals(404, 422))
+@role("viewer")
+def export_report(name: str, wiring: Wired, format_name: Format = "jsonl", scheme: Scheme = None) -> ExportReport:
+    """What an export would hold, and each span that it would drop or move, counted. Nothing is written."""
+    with wiring.database.reading() as connection:
+        summary = report_export(connection, name, format_name, scheme)
+    return ExportReport(documents=summary.documents, entities=summary.entities, losses=summary.losses)
 
 
 async def _progress_lines(run: Callable[[Report], ImportSummary], request_id: str) -> AsyncIterator[bytes]:

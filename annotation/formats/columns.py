@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from annotation.formats.positions import PositionDigits
 from annotation.formats.sentences import check_tag
-from annotation.formats.sources import Source
+from annotation.formats.sources import Sample, Source
 from annotation.formats.transitions import Transitions
 from ner.errors import MalformedFile
 from ner.tags import SchemeName, detect_scheme
@@ -59,9 +59,9 @@ class Layout:
     has_position_digits: bool
 
 
-def looks_tagged(lines: list[str]) -> bool:
+def looks_tagged(sample: Sample) -> bool:
     """Whether most lines that are not blank end in a tag column."""
-    rows = [line.rstrip() for line in lines if line.strip()]
+    rows = [line.rstrip() for line in sample.lines if line.strip()]
     tagged = sum(len(parts := _BLANKS.split(row)) > 1 and bool(_TAG.fullmatch(parts[-1])) for row in rows)
     return tagged > len(rows) / 2
 

@@ -10,6 +10,7 @@ from annotation.formats.sentences import read_sentence, tag_documents
 from annotation.formats.shapes import Format, Progress, ReadDocument, WrittenDocument
 from annotation.formats.sources import Source
 from annotation.formats.writing import blank_line_before_mark, text_into
+from ner.tags import SchemeName
 
 
 def read(source: Source, progress: Progress | None) -> Iterator[ReadDocument]:
@@ -24,11 +25,11 @@ def read(source: Source, progress: Progress | None) -> Iterator[ReadDocument]:
         yield read_sentence(tokens, sentence.tags, layout.scheme, layout.joined_by, meta, sentence.line)
 
 
-def write(documents: Iterable[WrittenDocument], stream: BinaryIO, report: Report) -> None:
-    """Write UTF-8: token, tab, IOB2 tag; a -DOCSTART- line where the group of sentences changes."""
+def write(documents: Iterable[WrittenDocument], stream: BinaryIO, report: Report, scheme: SchemeName = "IOB2") -> None:
+    """Write UTF-8: token, tab, tag; a -DOCSTART- line where the group of sentences changes."""
     group: object = None
     with text_into(stream) as text:
-        for document, tokens, tags in tag_documents(documents, report):
+        for document, tokens, tags in tag_documents(documents, report, scheme):
             if report.documents == 1:
                 text.write(blank_line_before_mark(tokens[0]))
             if document.meta.get("group") != group:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import BinaryIO, NamedTuple
 
-from annotation.formats.jsonl import checked_span
-from annotation.formats.reports import NO_GOLD, Report
+from annotation.formats.offsets import checked_span
+from annotation.formats.reports import NO_GOLD, NO_META, Report
 from annotation.formats.shapes import Format, Progress, ReadDocument, WrittenDocument, check_text, fit_label
-from annotation.formats.sources import Source
+from annotation.formats.sources import Sample, Source
 from annotation.formats.tables import Row, read_rows
 from annotation.formats.writing import text_into
 from ner.documents import EntitySpan
@@ -26,8 +26,9 @@ class _SpanRow(NamedTuple):
     span: EntitySpan | None
 
 
-def recognises(lines: list[str]) -> bool:
+def recognises(sample: Sample) -> bool:
     """Whether the first line is a header that names a text and its spans."""
+    lines = sample.lines
     return bool(lines) and set(_names(lines[0], _delimiter(lines[0]))) >= {"text", *_SPAN_COLUMNS}
 
 
@@ -65,7 +66,7 @@ def write(documents: Iterable[WrittenDocument], stream: BinaryIO, report: Report
                 report.lost(NO_GOLD)
                 continue
             if document.meta:
-                report.lost("Documents whose facts beside the text (meta) are not kept: {}.")
+                report.lost(NO_META)
             report.wrote(document.spans)
             for span in document.spans:
                 rows.writerow((number, document.text, span.start, span.end, span.label))

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple
 from annotation.formats.reports import Report
 from annotation.formats.sentences import check_tag, read_sentence, tag_documents
 from annotation.formats.shapes import Format, Progress, ReadDocument, WrittenDocument
-from annotation.formats.sources import Source
+from annotation.formats.sources import Sample, Source
 from annotation.formats.tables import Row, read_rows
 from annotation.formats.transitions import Transitions
 from annotation.formats.writing import text_into
@@ -24,8 +24,9 @@ class _Sentence(NamedTuple):
     tags: list[str]
 
 
-def recognises(lines: list[str]) -> bool:
+def recognises(sample: Sample) -> bool:
     """Whether the first line is the header of such a file."""
+    lines = sample.lines
     names = {name.strip(' "').lower() for name in lines[0].split(",")} if lines else set()
     return names >= set(_NEEDED)
 
@@ -91,4 +92,4 @@ def _checked(line: int, values: list[str], columns: tuple[int, int, int, int]) -
     return values[sentence], values[word], values[tag]
 
 
-FORMAT = Format("gmb", (), recognises, read, write)
+FORMAT = Format("gmb", (), recognises, read, write, suffix=".csv")

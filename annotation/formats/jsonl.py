@@ -1,11 +1,11 @@
-"""One JSON object a line: `{"text": ..., "spans": [{"start", "end", "label"}]}`, and what doccano writes."""
+"""One JSON object a line: `{"text": ..., "spans": [{"start", "end", "label"}]}`."""
 
 import json
-import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from annotation.formats.json_values import objects_by_line
+from annotation.formats.offsets import checked_span
 from annotation.formats.reports import Report
 from annotation.formats.shapes import (
     Format,
@@ -15,19 +15,18 @@ from annotation.formats.shapes import (
     check_text,
     fit_label,
 )
-from annotation.formats.sources import Source
+from annotation.formats.sources import Sample, Source
 from annotation.formats.writing import text_into
 from ner.documents import EntitySpan
-from ner.errors import InvalidSpan, MalformedFile
+from ner.errors import MalformedFile
 
 _SPAN_KEYS = ("spans", "entities", "label", "labels")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SHAPE = 'expected {"start": 0, "end": 4, "label": "per"} or [0, 4, "per"]'
 
 
-def recognises(lines: list[str]) -> bool:
+def recognises(sample: Sample) -> bool:
     """Whether the first line that is not blank begins a JSON object."""
-    first = next((line.strip() for line in lines if line.strip()), "")
+    first = next((line.strip() for line in sample.lines if line.strip()), "")
     return first.startswith("{") and '"' in first
 
 
@@ -37,10 +36,7 @@ def read(source: Source, progress: Progress | None) -> Iterator[ReadDocument]:
     A dict in `meta` is kept, and so is every key that means nothing here.
     """
     doubled = 0
-    for line, row in source.lines(progress):
-        if not row.strip():
-            continue
-        fields = _object(row, line)
+    for line, fields in objects_by_line(source, progress):
         text = fields.pop("text", None)
         if not isinstance(text, str):
             raise MalformedFile('the object has no string "text".', line=line)
@@ -68,21 +64,6 @@ def write(documents: Iterable[WrittenDocument], stream: BinaryIO, report: Report
                 fields["meta"] = document.meta
             report.wrote(document.spans or ())
             text.write(json.dumps(fields, ensure_ascii=False) + "\n")
-
-
-def _object(row: str, line: int) -> dict[str, Any]:
-    try:
-        fields = json.loads(row, parse_constant=_refuse_constant)
-        _check_storable(fields)
-    except (ValueError, RecursionError) as error:
-        raise MalformedFile(f"the line cannot be read as a JSON object: {error}.", line=line) from None
-    if not isinstance(fields, dict):
-        raise MalformedFile("expected one JSON object a line.", line=line)
-    return fields
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _take_spans(fields: dict[str, Any], line: int) -> list[Any] | None:
@@ -113,45 +94,11 @@ def _parts(item: Any, line: int) -> tuple[Any, Any, Any, Any]:
     raise MalformedFile(f"a span cannot be read; {_SHAPE}.", line=line)
 
 
-def checked_span(text: str, start: int, end: int, label: str, surface: object, line: int) -> EntitySpan:
-    """The span, unless it leaves the text or covers other characters than `surface` (where that is given)."""
-    try:
-        span = EntitySpan(start, end, label)
-    except InvalidSpan as error:
-        raise MalformedFile(error.message, line=line) from None
-    if end > len(text):
-        raise MalformedFile(
-            f"the span [{start}, {end}) ends after the text, which has {len(text)} characters.", line=line
-        )
-    if surface is not None and surface != span.surface(text):
-        raise MalformedFile(
-            f"the span [{start}, {end}) is said to cover {surface!r}, but covers {span.surface(text)!r}; "
-            "offsets count characters from 0.",
-            line=line,
-        )
-    return span
-
-
 def _meta(fields: dict[str, Any]) -> dict[str, Any]:
     meta = fields.pop("meta", None)
     if meta is not None and not isinstance(meta, dict):
         return {**fields, "meta": meta}
     return {**fields, **(meta or {})}
-
-
-def _check_storable(value: Any) -> None:
-    """Raises ValueError for what JSON can say and a database cannot keep, anywhere in the value."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _check_storable(key)
-            _check_storable(item)
-    elif isinstance(value, list):
-        for item in value:
-            _check_storable(item)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a number is too large")
-    elif isinstance(value, str) and _UNSTORABLE.search(value):
-        raise ValueError("a string holds a NUL character or half of a surrogate pair, which cannot be stored")
 
 
 FORMAT = Format("jsonl", (".jsonl", ".ndjson", ".json"), recognises, read, write)

@@ -6,13 +6,13 @@ from typing import BinaryIO
 
 from annotation.formats.reports import Report
 from annotation.formats.shapes import Format, Progress, ReadDocument, WrittenDocument, check_text
-from annotation.formats.sources import Source
+from annotation.formats.sources import Sample, Source
 from annotation.formats.writing import blank_line_before_mark, text_into
 
 _LINE_BREAK = re.compile(r"\r\n|[\r\n]")
 
 
-def recognises(_: list[str]) -> bool:
+def recognises(_: Sample) -> bool:
     """Anything can be read as text."""
     return True
 
@@ -40,4 +40,4 @@ def write(documents: Iterable[WrittenDocument], stream: BinaryIO, report: Report
             lines.write(text + "\n")
 
 
-FORMAT = Format("text", (".txt", ".text", ".md"), recognises, read, write)
+FORMAT = Format("text", (".txt", ".text", ".md"), recognises, read, write, suffix=".txt")

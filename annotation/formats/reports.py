@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ner.documents import EntitySpan
 
 NO_GOLD = "Documents without settled spans, left out as this format cannot say that a text is unlabelled: {}."
+NO_META = "Documents whose facts beside the text (meta) are not kept: {}."
+UNFIT_SIGNS = "Control characters that the format cannot hold, written as U+FFFD: {}."
 _EXAMPLES = 3
 
 
@@ -40,3 +42,8 @@ class Report:
             examples = "; ".join(self._examples.get(kind, ()))
             sentences.append(kind.format(f"{count:,}") + (f" Such as: {examples}." if examples else ""))
         return sentences
+
+
+def describe(text: str, span: EntitySpan) -> str:
+    """A span as an example in a report."""
+    return f"'{span.surface(text)[:40]}' [{span.start}, {span.end}) {span.label}"

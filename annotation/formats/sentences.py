@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from annotation.formats.reports import NO_GOLD, Report
+from annotation.formats.reports import NO_GOLD, Report, describe
 from annotation.formats.shapes import ReadDocument, WrittenDocument, check_text, fit_label
 from annotation.formats.transitions import without_orphans
 from ner.documents import EntitySpan, outermost
@@ -46,9 +46,9 @@ def read_sentence(
 
 
 def tag_documents(
-    documents: Iterable[WrittenDocument], report: Report
+    documents: Iterable[WrittenDocument], report: Report, scheme: SchemeName = "IOB2"
 ) -> Iterator[tuple[WrittenDocument, list[str], list[str]]]:
-    """(document, tokens, IOB2 tags) of the documents that have settled spans; `report` learns of the rest."""
+    """(document, tokens, tags) of the documents that have settled spans; `report` learns of the rest."""
     for document in documents:
         if document.spans is None:
             report.lost(NO_GOLD)
@@ -61,7 +61,7 @@ def tag_documents(
         joined_by = "" if document.meta.get("joined_by") == "" else " "
         if joined_by.join(surfaces) != document.text:
             report.lost(_BLANKS)
-        yield document, surfaces, _tags(document, tokens, report)
+        yield document, surfaces, _tags(document, tokens, report, scheme)
 
 
 def split_tokens(document: WrittenDocument) -> list[Token]:
@@ -82,17 +82,13 @@ def split_tokens(document: WrittenDocument) -> list[Token]:
     return tokens
 
 
-def _tags(document: WrittenDocument, tokens: Sequence[Token], report: Report) -> list[str]:
+def _tags(document: WrittenDocument, tokens: Sequence[Token], report: Report, scheme: SchemeName) -> list[str]:
     spans = document.spans or ()
     flat = outermost(spans)
     aligned, misaligned = align(tokens, flat)
     for span in sorted(set(spans) - set(flat)):
-        report.lost(_OVERLAPS, _describe(document.text, span))
+        report.lost(_OVERLAPS, describe(document.text, span))
     for span in misaligned:
-        report.lost(_MISALIGNED, _describe(document.text, span))
+        report.lost(_MISALIGNED, describe(document.text, span))
     report.wrote(span for span in flat if span not in misaligned)
-    return encode_tags(len(tokens), aligned)
-
-
-def _describe(text: str, span: EntitySpan) -> str:
-    return f"'{span.surface(text)[:40]}' [{span.start}, {span.end}) {span.label}"
+    return encode_tags(len(tokens), aligned, scheme)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from annotation.formats.reports import Report
-from annotation.formats.sources import Source
+from annotation.formats.sources import Kind, Sample, Source
 from ner.documents import EntitySpan
 from ner.errors import MalformedFile
 
@@ -19,7 +19,7 @@ _LONGEST_LABEL = 100
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """One document of a file. `line` is where it begins, counted from 1.
+    """One document of a file. `line` is where it begins, counted from 1; where lines say nothing, `place` does.
 
     `meta` may hold `joined_by` (what stands between tokens: a blank or nothing) and `group` (the number of the
     -DOCSTART- document). A document that is not labelled has no spans, but nobody said that it should have none.
@@ -30,6 +30,11 @@ class ReadDocument:
     meta: dict[str, Any]
     is_labelled: bool
     line: int
+    place: str = ""
+
+    def refuse(self, message: str) -> MalformedFile:
+        """The error that names where the document stands."""
+        return MalformedFile(f"{self.place}: {message}") if self.place else MalformedFile(message, line=self.line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +59,25 @@ class WrittenDocument:
 class Format:
     """One row of the table of formats.
 
-    `read(source, progress)` gives documents and may append to `source.notes`; `write(documents, stream,
-    report)` writes UTF-8, and reports what was written and what was lost.
+    `kinds` are the files it can be in. `read(source, progress)` gives documents and may append to `source.notes`;
+    `write(documents, stream, report)` writes UTF-8, and reports what was written and what was lost. `suffix` ends the
+    name of a file that is written; without it the format's own name does.
     """
 
     name: str
     extensions: tuple[str, ...]
-    recognises: Callable[[list[str]], bool]
+    recognises: Callable[[Sample], bool]
     read: Callable[[Source, Progress | None], Iterator[ReadDocument]]
     write: Callable[[Iterable[WrittenDocument], BinaryIO, Report], None]
+    kinds: tuple[Kind, ...] = ("text",)
+    suffix: str = ""
+
+    def filename(self, stem: str) -> str:
+        """What a file of this format is called."""
+        return stem + (self.suffix or f".{self.name}")
 
 
-def check_text(text: str, line: int) -> str:
+def check_text(text: str, line: int | None) -> str:
     """The text, unless it is empty or a database could not store it. Raises MalformedFile."""
     if not text:
         raise MalformedFile("the text is empty.", line=line)

@@ -1,4 +1,4 @@
-"""A file's bytes as lines of text: gzip or not, UTF-8 or cp1252."""
+"""A file's bytes as lines of text: gzip or not, UTF-8 or cp1252. Archives and binary files are named as such."""
 
 import codecs
 import gzip
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Literal, cast
 
 from ner.errors import MalformedFile, NotFound
 
@@ -17,18 +17,31 @@ _ESCAPED = re.compile("[\udc80-\udcff]")
 _ABOVE_ASCII = re.compile("[^\x00-\x7f]")
 _CHUNK = 1 << 20
 _LINES_BETWEEN_REPORTS = 5_000
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_BINARY = (b"PAR1", b"ARROW1", b"\xff\xff\xff\xff")
 _FOREIGN = {
-    b"PK\x03\x04": "a zip archive; unpack it first",
     b"\xff\xfe": "UTF-16; save it as UTF-8",
     b"\xfe\xff": "UTF-16; save it as UTF-8",
     b"SQLite format 3": "an SQLite database",
     b"%PDF": "a PDF; copy its text into a text file",
 }
 
+Kind = Literal["text", "zip", "binary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The beginning of a file, to tell its format by: lines of a text, names in an archive."""
+
+    kind: Kind
+    lines: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    head: bytes = b""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that was found readable from its first byte to its last, and how.
+    """A text that was found readable from its first byte to its last, and how; or an archive, or a binary file.
 
     `name` is the file's name in lower case without `.gz`; `encoding` is a codec's name; `notes` collects sentences
     about what was found on the way.
@@ -39,6 +52,7 @@ class Source:
     is_gzip: bool
     encoding: str
     notes: list[str] = field(default_factory=list)
+    kind: Kind = "text"
 
     def lines(self, progress: Callable[[int, int], None] | None = None) -> Iterator[tuple[int, str]]:
         """(line number from 1, line without its line break). Only LF and CRLF break lines: other characters
@@ -49,6 +63,17 @@ class Source:
             for number, line in enumerate(stream, start=1):
                 yield number, line.removesuffix("\n").removesuffix("\r")
                 if progress and number % _LINES_BETWEEN_REPORTS == 0:
+                    progress(raw.tell(), size)
+        if progress:
+            progress(size, size)
+
+    def chunks(self, progress: Callable[[int, int], None] | None = None) -> Iterator[bytes]:
+        """The file's bytes, unpacked where it is gzip."""
+        size = self.path.stat().st_size
+        with self.path.open("rb") as raw, _unpacked(raw, self.is_gzip) as unpacked:
+            while chunk := unpacked.read(_CHUNK):
+                yield chunk
+                if progress:
                     progress(raw.tell(), size)
         if progress:
             progress(size, size)
@@ -71,12 +96,32 @@ def open_source(path: Path, filename: str | None = None) -> Source:
         raise NotFound(f"There is no file {path}.")
     with path.open("rb") as raw:
         is_gzip = raw.read(2) == b"\x1f\x8b"
+    name = (filename or path.name).lower().removesuffix(".gz")
     try:
-        encoding, notes = _examine(path, is_gzip)
+        kind = _kind(path, is_gzip)
+        encoding, notes = _examine(path, is_gzip) if kind == "text" else ("", [])
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise MalformedFile("The gzip file is damaged or cut short; copy it again.") from None
-    name = (filename or path.name).lower().removesuffix(".gz")
-    return Source(path, name, is_gzip, encoding, notes)
+    return Source(path, name, is_gzip, encoding, notes, kind)
+
+
+def _kind(path: Path, is_gzip: bool) -> Kind:
+    head = next(_chunks(path, is_gzip), b"")
+    if head.startswith(_ZIP):
+        if is_gzip:
+            raise MalformedFile("The file is a zip archive inside gzip; unpack the gzip first.")
+        return "zip"
+    return "binary" if head.startswith(_BINARY) or _is_zlib(head) else "text"
+
+
+def _is_zlib(head: bytes) -> bool:
+    # The two bytes alone could begin a text; a text does not unpack.
+    if head[:2] not in {b"x\x01", b"x\x5e", b"x\x9c", b"x\xda"}:
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(head, 64))
+    except zlib.error:
+        return False
 
 
 @contextmanager

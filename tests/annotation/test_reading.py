@@ -45,11 +45,14 @@ def test_the_format_is_detected_by_content_and_then_by_name(
 
 
 def test_every_format_is_in_the_table() -> None:
-    assert set(FORMATS) == {"gmb", "conll", "jsonl", "csv", "text"}
+    assert set(FORMATS) == {
+        *("gmb", "conll", "jsonl", "csv", "text", "spacy", "doccano", "label-studio", "prodigy", "huggingface"),
+        *("brat", "webanno", "xmi", "bioc"),
+    }
 
 
 def test_an_unknown_format_is_refused_with_the_names_there_are(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="choose one of auto, gmb, jsonl, csv, conll, text"):
+    with pytest.raises(InvalidInput, match=r"choose one of auto, gmb, prodigy, .*, jsonl, csv, conll, text"):
         read_file(a_file(tmp_path, "x"), "xlsx")
 
 

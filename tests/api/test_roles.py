@@ -41,6 +41,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/datasets"): "viewer",
     ("GET", "/api/v1/datasets/{name}/documents"): "viewer",
     ("GET", "/api/v1/datasets/{name}/export"): "viewer",
+    ("GET", "/api/v1/datasets/{name}/export/report"): "viewer",
     ("GET", "/api/v1/documents/{document_id}"): "viewer",
     ("GET", "/api/v1/documents/{document_id}/revisions"): "viewer",
     ("GET", "/api/v1/recipes"): "viewer",

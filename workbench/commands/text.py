@@ -9,6 +9,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from ner.errors import InvalidInput
 from workbench.commands.output import json_option, show
 from workbench.commands.server import Server, ServerRefused
 
@@ -16,12 +17,13 @@ _CHUNK = 1 << 16
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--dataset", required=True, help="Name of the dataset; it is made when it is not there.")
 @click.option("--format", "format_name", default="auto", show_default=True, help="Format of the file.")
 @json_option
 def import_command(file: Path, dataset: str, format_name: str, as_json: bool) -> None:
     """Add the documents of FILE to a dataset. Documents it holds already are skipped."""
+    _check_file(file, format_name)
     server = Server()
     arguments = {"format": format_name, "filename": file.name}
     with server.stream(
@@ -33,6 +35,17 @@ def import_command(file: Path, dataset: str, format_name: str, as_json: bool) ->
     ) as answer:
         result = _follow(answer.iter_lines())
     show(result, as_json, _describe_import)
+
+
+def _check_file(file: Path, format_name: str) -> None:
+    if file.exists():
+        return
+    if format_name == "huggingface":
+        raise InvalidInput(
+            f"There is no file {file}. A dataset of the Hugging Face Hub is not fetched by its name: save it with "
+            "save_to_disk, zip the folder, and import that."
+        )
+    raise click.BadParameter(f"File '{file}' does not exist.", param_hint="'FILE'")
 
 
 def _read(file: Path) -> Iterator[bytes]:
@@ -71,12 +84,29 @@ def _describe_import(result: dict[str, Any]) -> str:
 @click.command("export")
 @click.option("--dataset", required=True)
 @click.option("--format", "format_name", required=True, help="Format to write.")
-@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option("--scheme", help="Tagging scheme of CoNLL: IOB1, IOB2 (default), IOE2, BILOU or BMES.")
+@click.option("--report", is_flag=True, help="Write nothing; say what the file would hold and lose.")
 @json_option
-def export_command(dataset: str, format_name: str, output: Path, as_json: bool) -> None:
+def export_command(
+    dataset: str, format_name: str, output: Path | None, scheme: str | None, report: bool, as_json: bool
+) -> None:
     """Write a dataset's documents, with their newest spans, to a file. The report lists what the format loses."""
+    asked = {"format": format_name} | ({"scheme": scheme} if scheme else {})
+    path = f"/api/v1/datasets/{dataset}/export"
+    if report:
+        show(Server().get(f"{path}/report", **asked), as_json, _describe_report)
+        return
+    if output is None:
+        raise click.UsageError("Missing option '--output' (or '--report').")
+    summary = download(path, asked, output)
+    show(summary, as_json, lambda it: _describe_export(it, output))
+
+
+def download(path: str, asked: dict[str, Any], output: Path) -> dict[str, Any]:
+    """Write what the server sends to a file, which appears whole or not at all. Returns the server's summary."""
     draft = output.with_name(f".{output.name}.part")
-    with Server().stream("GET", f"/api/v1/datasets/{dataset}/export", params={"format": format_name}) as answer:
+    with Server().stream("GET", path, params=asked) as answer:
         summary = json.loads(answer.headers["X-Export-Summary"])
         opener = gzip.open if output.suffix == ".gz" else open
         with opener(draft, "wb") as stream, tqdm(unit="B", unit_scale=True, desc="writing", leave=False) as bar:
@@ -84,7 +114,12 @@ def export_command(dataset: str, format_name: str, output: Path, as_json: bool) 
                 stream.write(chunk)
                 bar.update(len(chunk))
     draft.rename(output)
-    show(summary, as_json, lambda it: _describe_export(it, output))
+    return dict(summary)
+
+
+def _describe_report(summary: dict[str, Any]) -> str:
+    losses = "".join(f"\n  would lose: {loss}" for loss in summary["losses"]) or "\n  nothing would be lost"
+    return f"{summary['documents']:,} documents with {sum(summary['entities'].values()):,} entities.{losses}"
 
 
 def _describe_export(summary: dict[str, Any], output: Path) -> str:

@@ -18,6 +18,15 @@ FORMATS = {
     "jsonl": "JSONL (text, spans)",
     "csv": "CSV (a column of texts)",
     "text": "Plain text",
+    "spacy": "spaCy DocBin",
+    "doccano": "doccano (JSONL)",
+    "label-studio": "Label Studio (JSON)",
+    "prodigy": "Prodigy (JSONL)",
+    "huggingface": "Hugging Face (zip, Parquet, Arrow)",
+    "brat": "brat (zip)",
+    "webanno": "WebAnno TSV 3",
+    "xmi": "UIMA XMI (zip)",
+    "bioc": "BioC (XML)",
 }
 
 
