@@ -30,13 +30,15 @@ class Tagged:
     """A tagger's answer for one text: spans in text order, flat, and what drift is measured from.
 
     `word_sample` holds up to 16 words of the text as 32-bit hashes, negative where the model does not know
-    the word; hashes rather than words, so that a log of them gives no text away.
+    the word; hashes rather than words, so that a log of them gives no text away. `expected_entities` is how many
+    entities the model thinks there are, found or not: the sum of its probabilities; None where it has none.
     """
 
     spans: tuple[ScoredSpan, ...]
     tokens: int
     unknown_tokens: int
     word_sample: tuple[int, ...] = ()
+    expected_entities: float | None = None
 
 
 class Tagger(Protocol):

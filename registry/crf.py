@@ -129,17 +129,36 @@ def span_probabilities(
 
     `spans` holds, for each sentence, token spans within its length.
     """
-    wanted = [(sentence, span) for sentence, found in enumerate(spans) for span in found]
-    answers: list[list[float]] = [[] for _ in spans]
-    if wanted:
-        lattice = _run(crf, emissions, lengths)
-        ids = {tag: number for number, tag in enumerate(crf.tags)}
-        for sentence, (first, end, label) in wanted:
-            begin, inside = ids[f"B-{label}"], ids[f"I-{label}"]
-            answers[sentence].append(
-                _probability(crf, lattice, sentence, int(lengths[sentence]), (first, end), (begin, inside))
+    return marginals(crf, emissions, lengths, spans).spans if any(spans) else [[] for _ in spans]
+
+
+@dataclass(frozen=True, slots=True)
+class Marginals:
+    """`spans`: the probability of each span that was asked for, by sentence. `tags`: the probability of each tag at
+    each token, (sentences, tokens, tags), 0 past a sentence's end. An entity starts wherever its B tag stands, so the
+    sum of a label's B column is the number of its entities to be expected."""
+
+    spans: list[list[float]]
+    tags: Scores
+
+
+def marginals(crf: Crf, emissions: Emissions, lengths: Lengths, spans: Sequence[Sequence[TokenSpan]]) -> Marginals:
+    """The exact probabilities of spans and of tags, from one forward and one backward pass."""
+    lattice = _run(crf, emissions, lengths)
+    ids = {tag: number for number, tag in enumerate(crf.tags)}
+    answers = [
+        [
+            _probability(
+                crf, lattice, sentence, int(lengths[sentence]), (first, end), (ids[f"B-{label}"], ids[f"I-{label}"])
             )
-    return answers
+            for first, end, label in found
+        ]
+        for sentence, found in enumerate(spans)
+    ]
+    shares = lattice.forward * lattice.backward
+    shares /= shares.sum(axis=2, keepdims=True)
+    shares[np.arange(shares.shape[0])[:, None] >= np.asarray(lengths)] = 0.0
+    return Marginals(answers, shares.transpose(1, 0, 2))
 
 
 def _probability(

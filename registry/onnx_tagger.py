@@ -1,6 +1,6 @@
 """A BiLSTM-CRF package as a tagger: ONNX Runtime for the network, NumPy for the CRF, no training framework."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,7 +12,7 @@ from ner.errors import BrokenPackage
 from ner.predictions import ConfidenceKind, Tagged
 from ner.tags import TokenSpan, decode_tags, split_tag
 from registry.calibration import Calibration, load_calibration
-from registry.crf import best_tags, load_crf, span_probabilities
+from registry.crf import best_tags, load_crf, marginals
 from registry.features import UNKNOWN, FeatureRows, Featuriser, load_vocabulary
 from registry.reading import ScoredTokenSpan, placed, read_text
 from registry.windows import Window
@@ -40,6 +40,7 @@ class OnnxTagger:
         self._calibration = calibration or Calibration()
         if self._session.get_outputs()[0].shape[-1] != len(self._crf.tags):
             raise BrokenPackage(f"{folder}: model.onnx and crf.json do not have the same number of tags.")
+        self._start_tags = [number for number, tag in enumerate(self._crf.tags) if split_tag(tag)[0] == "B"]
         self.labels = tuple(dict.fromkeys(label for _, label in map(split_tag, self._crf.tags) if label))
 
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
@@ -48,15 +49,20 @@ class OnnxTagger:
         rows = [self._featuriser.rows(reading.surfaces) for reading in readings]
         places = [(number, window) for number, reading in enumerate(readings) for window in reading.windows]
         found: list[list[ScoredTokenSpan]] = [[] for _ in texts]
+        expected = [0.0] * len(texts)
         for batch in _batches(places):
-            for (number, _), spans in zip(batch, self._tag_batch(rows, batch), strict=True):
+            for (number, _), (spans, entities) in zip(batch, self._tag_batch(rows, batch), strict=True):
                 found[number].extend(spans)
+                expected[number] += entities
         return [
-            reading.answer(spans, ids[:, 0] != UNKNOWN)
-            for reading, spans, ids in zip(readings, found, rows, strict=True)
+            reading.answer(spans, ids[:, 0] != UNKNOWN, entities)
+            for reading, spans, ids, entities in zip(readings, found, rows, expected, strict=True)
         ]
 
-    def _tag_batch(self, rows: Sequence[FeatureRows], batch: Sequence[_Place]) -> list[list[ScoredTokenSpan]]:
+    def _tag_batch(
+        self, rows: Sequence[FeatureRows], batch: Sequence[_Place]
+    ) -> Iterator[tuple[list[ScoredTokenSpan], float]]:
+        """For each window its spans, and how many entities are to be expected to start in its core."""
         lengths = np.array([window.length for _, window in batch], dtype=np.int32)
         padded = np.zeros((len(batch), int(lengths.max()), rows[0].shape[1]), dtype=np.int32)
         for place, (number, window) in enumerate(batch):
@@ -67,16 +73,15 @@ class OnnxTagger:
             decode_tags([self._crf.tags[tag] for tag in path[:length]])
             for path, length in zip(paths, lengths, strict=True)
         ]
-        marginals = span_probabilities(*self._calibration.tempered(self._crf, emissions), lengths, spans)
-        return [
-            placed(window, found, self._confidences(found, shares))
-            for (_, window), found, shares in zip(batch, spans, marginals, strict=True)
-        ]
+        shares = marginals(*self._calibration.tempered(self._crf, emissions), lengths, spans)
+        starts = shares.tags[:, :, self._start_tags].sum(axis=2)
+        for place, (_, window) in enumerate(batch):
+            core = slice(window.core_first - window.first, window.core_end - window.first)
+            confidences = self._confidences(spans[place], shares.spans[place])
+            yield placed(window, spans[place], confidences), float(starts[place, core].sum())
 
-    def _confidences(self, spans: Sequence[TokenSpan], marginals: Sequence[float]) -> list[float]:
-        return [
-            self._calibration.confidence(label, share) for (_, _, label), share in zip(spans, marginals, strict=True)
-        ]
+    def _confidences(self, spans: Sequence[TokenSpan], shares: Sequence[float]) -> list[float]:
+        return [self._calibration.confidence(label, share) for (_, _, label), share in zip(spans, shares, strict=True)]
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:

@@ -27,7 +27,9 @@ class Reading:
     surfaces: list[str]
     windows: list[Window]
 
-    def answer(self, found: Iterable[ScoredTokenSpan], known: NDArray[np.bool_]) -> Tagged:
+    def answer(
+        self, found: Iterable[ScoredTokenSpan], known: NDArray[np.bool_], expected: float | None = None
+    ) -> Tagged:
         """Spans of all windows, in token indices of the text, to the answer. `known`: for each token."""
         spans: list[ScoredSpan] = []
         covered = 0
@@ -38,7 +40,7 @@ class Reading:
                 spans.append(ScoredSpan(start, stop, label, confidence))
                 covered = end
         unknown = len(known) - int(known.sum())
-        return Tagged(tuple(spans), len(self.tokens), unknown, _word_sample(self.surfaces, known))
+        return Tagged(tuple(spans), len(self.tokens), unknown, _word_sample(self.surfaces, known), expected)
 
 
 def read_text(text: str) -> Reading:

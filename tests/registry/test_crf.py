@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from ner.errors import BrokenPackage
 from ner.tags import TokenSpan, decode_tags, tag_names
-from registry.crf import Crf, Emissions, Lengths, best_tags, constrained, iob2_constraints, load_crf, span_probabilities
+from registry.crf import (
+    Crf,
+    Emissions,
+    Lengths,
+    best_tags,
+    constrained,
+    iob2_constraints,
+    load_crf,
+    marginals,
+    span_probabilities,
+)
 
 Case = tuple[Crf, Emissions, Lengths]
 
@@ -127,3 +137,22 @@ def test_a_broken_crf_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "crf.json").write_text(content, encoding="utf-8")
     with pytest.raises(BrokenPackage, match="is not a CRF"):
         load_crf(tmp_path / "crf.json")
+
+
+@given(cases())
+@settings(max_examples=40, deadline=None)
+def test_tag_probabilities_are_those_of_enumeration_and_b_tags_sum_to_the_expected_entities(case: Case) -> None:
+    crf, emissions, lengths = case
+    found = marginals(crf, emissions, lengths, [[] for _ in lengths])
+    starts = [number for number, tag in enumerate(crf.tags) if tag.startswith("B-")]
+    for shares, scores, length in zip(found.tags, emissions, lengths, strict=True):
+        every = list(_sequences(crf, scores[:length]))
+        best = max(score for _, score in every)
+        weights = [np.exp(score - best) for _, score in every]
+        expected = np.zeros((length, len(crf.tags)))
+        for (path, _), weight in zip(every, weights, strict=True):
+            expected[np.arange(length), path] += weight / sum(weights)
+        assert shares[:length] == pytest.approx(expected, abs=1e-9)
+        assert not shares[length:].any()
+        entities = sum(_enumerated(crf, scores[:length]).values())
+        assert shares[:, starts].sum() == pytest.approx(entities, abs=1e-9)

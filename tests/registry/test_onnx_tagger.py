@@ -203,3 +203,15 @@ def test_a_package_is_refused_when_its_crf_belongs_to_another_model(package: Pat
     (tmp_path / "copy" / "crf.json").write_text(json.dumps(other), encoding="utf-8")
     with pytest.raises(BrokenPackage, match="same number of tags"):
         OnnxTagger(tmp_path / "copy")
+
+
+def test_the_expected_number_of_entities_is_close_to_what_is_found_when_the_model_is_sure(tagger: OnnxTagger) -> None:
+    [sure, empty] = tagger.tag([SENTENCE, ""])
+    assert sure.expected_entities == pytest.approx(2.0, abs=0.3)
+    assert empty.expected_entities == 0.0
+
+
+def test_the_expected_entities_of_a_long_sentence_are_counted_once_where_windows_overlap(tagger: OnnxTagger) -> None:
+    long = " ".join(SENTENCE.removesuffix(" .") for _ in range(LONGEST // 4))
+    [answer] = tagger.tag([long])
+    assert answer.expected_entities == pytest.approx(len(answer.spans), rel=0.15)
