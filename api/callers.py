@@ -26,6 +26,7 @@ from registry.keys import API_KEY, derived_key, find_user, key_by_prefix, key_fi
 FRESH_SECONDS = 2.0
 # While the database does not answer, what was known of a caller holds a little longer.
 _STALE_SECONDS = 300.0
+_REST_SECONDS = 1.0
 COOKIE = "ner_session"
 WRITE_HEADER = (b"x-requested-with", b"workbench")
 _REMEMBERED = 10_000
@@ -69,6 +70,7 @@ class Callers:
         self._key_of_keys = derived_key(secret, API_KEY)
         self._lifetime = dt.timedelta(hours=hours)
         self._known: OrderedDict[tuple[AccountKind, str], _Remembered] = OrderedDict()
+        self._resting_until = 0.0
         # Threads of its own: long work of other routes must not keep anybody from being recognised.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="callers")
 
@@ -147,12 +149,16 @@ class Callers:
         now = time.monotonic()
         if known is not None and now - known.at < FRESH_SECONDS:
             return known.account
+        is_known = known is not None and known.account is not None and now - known.at < _STALE_SECONDS
+        if known is not None and is_known and now < self._resting_until:
+            return known.account
         try:
             account = await asyncio.get_running_loop().run_in_executor(self._threads, self._read, kind, name)
         except sa.exc.SQLAlchemyError:
-            if known is None or known.account is None or now - known.at > _STALE_SECONDS:
+            if known is None or not is_known:
                 raise
-            _LOG.error("The database does not answer; a caller is let in by what was known of them.")
+            self._resting_until = now + _REST_SECONDS
+            _LOG.error("The database does not answer; callers are let in by what was known of them.")
             return known.account
         self._known[(kind, name)] = _Remembered(account, now)
         self._known.move_to_end((kind, name))

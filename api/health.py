@@ -38,6 +38,7 @@ async def health(request: Request) -> Response:
         canary_percent=rollout.percent,
         software=software_version(),
         database="up" if is_up else "down",
+        alerts=lineup.alerts(),
     )
     return Response(body.model_dump_json(), media_type="application/json")
 
@@ -57,5 +58,6 @@ async def prometheus(request: Request) -> Response:
     """Everything this process counts, for Prometheus."""
     wiring: Wiring = request.app.state.wiring
     wiring.measures.log_waiting.set(wiring.log.waiting)
+    wiring.measures.log_spooled.set(wiring.log.spooled)
     wiring.measures.log_dropped.set(wiring.log.dropped)
     return Response(wiring.measures.exposition(), media_type=CONTENT_TYPE_LATEST)

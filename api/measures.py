@@ -110,6 +110,18 @@ class Measures:
         self.load_seconds = Gauge(
             "ner_model_load_seconds", "Seconds that loading took.", ("version",), registry=self.registry
         )
+        self.load_failures = PrometheusCounter(
+            "ner_model_load_failures", "Versions that could not be loaded.", ("version",), registry=self.registry
+        )
+        self.answer_failures = PrometheusCounter(
+            "ner_answer_failures",
+            "Texts at which a version failed or hung; another one answered where it could.",
+            ("version", "variant"),
+            registry=self.registry,
+        )
+        self.log_spooled = Gauge(
+            "ner_prediction_log_spooled", "Batches of log rows that wait on disk.", registry=self.registry
+        )
         self.canary_share = Gauge("ner_canary_share", "The canary's share of traffic, 0 to 1.", registry=self.registry)
         self.log_waiting = Gauge("ner_prediction_log_waiting", "Log rows not written yet.", registry=self.registry)
         self.log_dropped = Gauge("ner_prediction_log_dropped", "Log rows lost since start.", registry=self.registry)

@@ -4,6 +4,7 @@ The window slides over two fixed hours: what was counted in the hour before weig
 still covers. Exact at the borders, smooth between them, and two numbers per caller.
 """
 
+import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -17,14 +18,30 @@ from ner.errors import RateLimited
 
 WINDOW_SECONDS = 3600
 _REMEMBERED = 100_000
+# A caller's lease is this part of the limit.
+_LEASES_AN_HOUR = 500
 _SCRIPT = """
 local count = tonumber(redis.call('GET', KEYS[1]) or '0')
 local before = tonumber(redis.call('GET', KEYS[2]) or '0')
-if before * tonumber(ARGV[1]) + count + 1 > tonumber(ARGV[2]) then return {count, before, 1} end
-redis.call('INCR', KEYS[1])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-return {count + 1, before, 0}
+local room = math.floor(tonumber(ARGV[2]) - before * tonumber(ARGV[1]) - count)
+local granted = math.max(0, math.min(room, tonumber(ARGV[3])))
+if granted > 0 then
+    redis.call('INCRBY', KEYS[1], granted)
+    redis.call('EXPIRE', KEYS[1], ARGV[4])
+end
+return {count + granted, before, granted}
 """
+
+
+@dataclass(slots=True)
+class _Lease:
+    """Requests that this process may let in without asking. `count`: of all processes, this lease included."""
+
+    window: int
+    count: int
+    before: int
+    left: int
+    is_refusal: bool
 
 
 @dataclass(slots=True)
@@ -41,6 +58,8 @@ class Rates:
         self._link = link
         self._clock = clock
         self._counts: OrderedDict[str, _Counts] = OrderedDict()
+        self._leases: OrderedDict[str, _Lease] = OrderedDict()
+        self._leasing: dict[str, asyncio.Future[_Lease | None]] = {}
 
     async def spend(self, caller: str, limit: int) -> Budget:
         """Take one request from the caller's hour, unless it is spent; a refused request costs nothing."""
@@ -74,15 +93,44 @@ class Rates:
         return counts.count, counts.before, is_spent
 
     async def _shared(self, caller: str, window: int, elapsed: float, limit: int) -> tuple[int, int, bool] | None:
+        while True:
+            lease = self._leases.get(caller)
+            if lease is None or lease.window != window or not lease.left:
+                lease = await self._lease(caller, window, elapsed, limit)
+                if lease is None:
+                    return None
+                if not lease.left and lease.is_refusal:
+                    return lease.count, lease.before, True
+            if lease.left:
+                lease.left -= 1
+                return lease.count - lease.left, lease.before, False
+
+    async def _lease(self, caller: str, window: int, elapsed: float, limit: int) -> _Lease | None:
+        """A new lease from Redis; those who need one for the same caller at the same time share it."""
+        running = self._leasing.get(caller)
+        if running is None:
+            running = asyncio.ensure_future(self._ask_for_lease(caller, window, elapsed, limit))
+            self._leasing[caller] = running
+            running.add_done_callback(lambda _: self._leasing.pop(caller, None))
+        return await asyncio.shield(running)
+
+    async def _ask_for_lease(self, caller: str, window: int, elapsed: float, limit: int) -> _Lease | None:
         assert self._link is not None
         keys = (f"ner:rate:{caller}:{window}", f"ner:rate:{caller}:{window - 1}")
+        wanted = max(1, limit // _LEASES_AN_HOUR)
 
         async def count(client: Any) -> list[int]:
-            answer: list[int] = await client.eval(_SCRIPT, 2, *keys, 1 - elapsed, limit, 2 * WINDOW_SECONDS)
+            answer: list[int] = await client.eval(_SCRIPT, 2, *keys, 1 - elapsed, limit, wanted, 2 * WINDOW_SECONDS)
             return answer
 
         counted = await self._link.ask(count)
-        return (counted[0], counted[1], bool(counted[2])) if counted is not None else None
+        if counted is None:
+            return None
+        lease = self._leases[caller] = _Lease(window, counted[0], counted[1], counted[2], not counted[2])
+        self._leases.move_to_end(caller)
+        if len(self._leases) > _REMEMBERED:
+            self._leases.popitem(last=False)
+        return lease
 
 
 def _budget(counted: tuple[int, int, bool], elapsed: float, limit: int) -> Budget:

@@ -28,6 +28,7 @@ class Records:
         """Note what became of one text: the answer, and every candidate that should have given it and broke."""
         facts = _Facts(exchange, request_id, len(text))
         for variant, version in outcome.failed:
+            self.measures.answer_failures.labels(version, variant).inc()
             self.log.put(facts.row(version, variant, _FAILED, _NOTHING))
         if isinstance(outcome, TaggingFailed):
             return

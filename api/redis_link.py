@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
-_TIMEOUT_SECONDS = 0.25
+_TIMEOUT_SECONDS = 0.1
 _REST_SECONDS = 3.0
 _LOG = logging.getLogger(__name__)
 T = TypeVar("T")

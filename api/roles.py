@@ -85,8 +85,9 @@ async def let_in(request: Request, needed: Role) -> None:
     caller = await wiring.callers.identify(request)
     exchange.caller = caller
     require_role(caller.role, needed)
-    if caller.rate_limit_per_hour is not None:
-        exchange.budget = await wiring.rates.spend(caller.id, caller.rate_limit_per_hour)
+    limit = caller.rate_limit_per_hour or wiring.settings.role_rate_limits.get(caller.role)
+    if limit is not None:
+        exchange.budget = await wiring.rates.spend(caller.id, limit)
         wiring.rates.check(exchange.budget)
 
 

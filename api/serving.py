@@ -54,6 +54,14 @@ class Lineup:
     previous: Served | None = None
     captures: bool = False
 
+    def alerts(self) -> list[str]:
+        """A sentence for each version that the rollout names and that is not there."""
+        return [
+            f"Version {name} is {variant} and could not be loaded."
+            for variant, name in _named(self.rollout).items()
+            if name is not None and getattr(self, variant) is None
+        ]
+
     def candidates(self, chosen: Variant) -> list[tuple[Variant, Served]]:
         """Who may answer where `chosen` should, best first: nobody but the chosen one meets the canary."""
         order: tuple[Variant, ...] = ("canary", *_SAFE) if chosen == "canary" else _SAFE
@@ -178,6 +186,7 @@ class Serving:
         except Exception as error:
             # A package can break in ways of its backend's making; whatever it is, another version answers.
             self._failed[version] = time.monotonic()
+            self._measures.load_failures.labels(version).inc()
             reason = error.message if isinstance(error, NerError) else repr(error)
             _LOG.error("Version %s cannot be loaded; answers are degraded: %s", version, reason)
             return None

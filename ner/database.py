@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 from ner.errors import InvalidSetting
 
 _BUSY_SECONDS = 30
+_CONNECT_SECONDS = 5
 
 
 class Database:
@@ -75,7 +76,8 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
 
 def _server_engine(url: str) -> Engine:
     try:
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        limits = {"connect_timeout": _CONNECT_SECONDS} if sa.make_url(url).get_backend_name() == "postgresql" else {}
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=limits)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
         raise InvalidSetting(
             f"NER_DATABASE_URL is not a database URL such as postgresql+psycopg2://user:password@host/name: {error}"

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ner.errors import InvalidSetting
+from ner.roles import Role
 
 
 class Settings(BaseSettings):
@@ -29,6 +30,9 @@ class Settings(BaseSettings):
     url: str = Field("http://127.0.0.1:8000", description="Where the command line finds the server.")
     api_key: str = Field("", description="Key that the command line sends; empty means NER_HOME/admin.key.", repr=False)
     rate_limit_per_hour: int = Field(1000, ge=1, description="Requests an hour for a new key.")
+    role_rate_limits: dict[Role, int] = Field(
+        default_factory=dict, description="Requests an hour by role, for callers without a limit of their own."
+    )
     cache_entries: int = Field(10_000, ge=0, description="Answers that one process keeps in memory.")
     max_text_characters: int = Field(100_000, ge=100, description="Longest text that predict accepts.")
     max_batch_texts: int = Field(256, ge=1, description="Most texts in one batch request.")

@@ -61,6 +61,7 @@ class HealthResponse(BaseModel):
     canary_percent: float
     software: str
     database: Literal["up", "down"]
+    alerts: list[str] = Field([], description="A sentence for each version that should answer and cannot.")
 
 
 class MetricsResponse(BaseModel):

@@ -36,6 +36,7 @@ def test_health_is_healthy_when_the_stable_version_is_loaded_and_the_database_an
         "canary": "1.1.0",
         "canary_percent": 5.0,
         "database": "up",
+        "alerts": [],
     }
 
 

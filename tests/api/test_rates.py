@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 
 from api.rates import WINDOW_SECONDS, Rates
 from api.redis_link import RedisLink
+from ner.database import Database
 from ner.errors import RateLimited
-from tests.api.rooms import Room
+from ner.migrations import migrate
+from ner.settings import Settings
+from tests.api.rooms import Room, open_room
 
 
 class Clock:
@@ -126,6 +130,38 @@ def test_the_answer_carries_what_is_left_of_the_budget(light_room: Room) -> None
     assert 0 < int(third.headers["RateLimit-Reset"]) <= WINDOW_SECONDS
     assert int(third.headers["Retry-After"]) == third.json()["error"]["details"]["retry_after_seconds"]
     assert third.json()["error"]["kind"] == "rate_limited"
+
+
+@pytest.mark.redis
+async def test_four_processes_let_in_the_limit_and_hardly_less_when_redis_counts(redis_url: str) -> None:
+    caller, clock, limit = uuid.uuid4().hex, Clock(), 5_000
+    links = [RedisLink(redis_url) for _ in range(4)]
+    processes = [Rates(link, clock=clock) for link in links]
+
+    async def use(rates: Rates) -> int:
+        return sum([not (await rates.spend(caller, limit)).is_spent for _ in range(2_000)])
+
+    let_in = sum(await asyncio.gather(*(use(rates) for rates in processes)))
+    for link in links:
+        await link.close()
+
+    assert 0.98 * limit <= let_in <= limit
+
+
+def test_a_role_has_a_budget_when_the_settings_give_it_one(settings: Settings, tmp_path: Path) -> None:
+    store = Database(f"sqlite:///{tmp_path / 'roles.db'}")
+    migrate(store)
+    room = open_room(settings.model_copy(update={"role_rate_limits": {"viewer": 2}}), store)
+    with room.client:
+        viewer, engineer = room.headers("viewer"), room.headers("engineer")
+        own = {"X-API-Key": room.key("viewer", limit=3)}
+        statuses = {
+            name: [room.client.get("/api/v1/session", headers=headers).status_code for _ in range(4)]
+            for name, headers in (("viewer", viewer), ("engineer", engineer), ("own", own))
+        }
+    store.close()
+
+    assert statuses == {"viewer": [200, 200, 429, 429], "engineer": [200] * 4, "own": [200, 200, 200, 429]}
 
 
 def test_a_key_without_a_limit_has_no_budget(light_room: Room) -> None:

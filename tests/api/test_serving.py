@@ -186,7 +186,9 @@ def test_the_stable_version_answers_degraded_when_the_package_of_the_canary_is(
 
     assert (answer["variant"], answer["model_version"], answer["degraded"]) == ("stable", "1.0.0", True)
     assert "Version 1.1.0 cannot be loaded" in caplog.text
-    assert light_room.client.get("/api/v1/ner/health").json()["status"] == "healthy"
+    health = light_room.client.get("/api/v1/ner/health").json()
+    assert (health["status"], health["alerts"]) == ("healthy", ["Version 1.1.0 is canary and could not be loaded."])
+    assert 'ner_model_load_failures_total{version="1.1.0"} 1.0' in light_room.client.get("/metrics").text
 
 
 def test_the_previous_version_answers_degraded_when_the_package_of_the_stable_one_is_broken(light_room: Room) -> None:
