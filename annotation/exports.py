@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Connection
 from typing_extensions import Buffer
 
 from annotation.formats import Report, WrittenDocument, writer
+from annotation.snapshots import SnapshotDocument, read_snapshot
 from annotation.stored import load_dataset, spans_of
 from ner import tables
 
@@ -45,6 +47,25 @@ def report_export(connection: Connection, dataset: str, format_name: str, scheme
     """What `export_dataset` would write and lose, found by running it into nothing."""
     with io.BufferedWriter(_Nothing()) as nothing:
         return export_dataset(connection, dataset, format_name, nothing, scheme)
+
+
+def export_snapshot(
+    folder: Path, snapshot_hash: str, format_name: str, stream: BinaryIO, scheme: str | None = None
+) -> ExportSummary:
+    """Write a snapshot into a stream of bytes: the same bytes whenever and by whomever it is exported.
+
+    Raises as `read_snapshot` and `export_dataset` do.
+    """
+    write = writer(format_name, scheme)
+    report = Report()
+    frozen = read_snapshot(folder, snapshot_hash)
+    write((_written(document) for document in frozen), stream, report)
+    return ExportSummary(report.documents, dict(report.entities.most_common()), report.losses())
+
+
+def _written(document: SnapshotDocument) -> WrittenDocument:
+    meta = {} if document.joined_by is None else {"joined_by": document.joined_by}
+    return WrittenDocument(document.text, document.spans, meta)
 
 
 class _Nothing(io.RawIOBase):

@@ -1,5 +1,6 @@
 """Frozen gold: a dataset's settled documents as one file named by the hash of its content."""
 
+import datetime as dt
 import gzip
 import hashlib
 import json
@@ -16,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from annotation.stored import load_dataset, spans_of
+from annotation.stored import CORRECTIONS, load_dataset, spans_of
 from ner import tables
 from ner.database import lock_for_appending, utc_now
 from ner.documents import EntitySpan
@@ -40,13 +41,25 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class NotedSnapshot:
+    """A snapshot, and who froze it first, and when."""
+
+    snapshot: Snapshot
+    created_at: dt.datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotDocument:
-    """One frozen document; `is_correction` says that a person, not a file, settled it."""
+    """One frozen document; `is_correction` says that a person, not a file, settled it. `joined_by` is what stands
+    between the tokens of its import, where that is known.
+    """
 
     text: str
     spans: tuple[EntitySpan, ...]
     document_id: str
     is_correction: bool
+    joined_by: str | None = None
 
 
 def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path) -> Snapshot:
@@ -93,12 +106,27 @@ def read_snapshot(folder: Path, snapshot_hash: str) -> list[SnapshotDocument]:
     return [_as_document(json.loads(line)) for line in content.split(b"\n") if line]
 
 
+def list_snapshots(connection: Connection, dataset: str | None = None) -> list[NotedSnapshot]:
+    """Every snapshot, or those of one dataset, newest first."""
+    chosen = sa.select(_snapshots).order_by(_snapshots.c.created_at.desc(), _snapshots.c.hash)
+    if dataset:
+        chosen = chosen.where(_snapshots.c.dataset == dataset)
+    return [
+        NotedSnapshot(
+            Snapshot(row.hash, row.dataset, row.documents, row.entities, list(row.labels)),
+            row.created_at,
+            row.created_by,
+        )
+        for row in connection.execute(chosen)
+    ]
+
+
 def _lines(connection: Connection, dataset_id: str) -> Iterator[tuple[bytes, list[Any]]]:
     settled_by = sa.and_(
         _revisions.c.document_id == _documents.c.id, _revisions.c.revision == _documents.c.gold_revision
     )
     rows = connection.execute(
-        sa.select(_documents.c.id, _documents.c.text, _documents.c.gold, _revisions.c.kind)
+        sa.select(_documents.c.id, _documents.c.text, _documents.c.gold, _documents.c.meta, _revisions.c.kind)
         .join(_revisions, settled_by)
         .where(_documents.c.dataset_id == dataset_id)
         .order_by(_documents.c.position)
@@ -107,10 +135,12 @@ def _lines(connection: Connection, dataset_id: str) -> Iterator[tuple[bytes, lis
     for row in rows:
         fields = {
             "document_id": row.id,
-            "is_correction": row.kind == "correction",
+            "is_correction": row.kind in CORRECTIONS,
             "spans": row.gold,
             "text": row.text,
         }
+        if isinstance(row.meta.get("joined_by"), str):
+            fields["joined_by"] = row.meta["joined_by"]
         yield json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n", row.gold
 
 
@@ -150,5 +180,9 @@ def _note(connection: Connection, snapshot: Snapshot, actor: str) -> None:
 
 def _as_document(fields: dict[str, Any]) -> SnapshotDocument:
     return SnapshotDocument(
-        fields["text"], spans_of(fields["spans"]), fields["document_id"], bool(fields["is_correction"])
+        fields["text"],
+        spans_of(fields["spans"]),
+        fields["document_id"],
+        bool(fields["is_correction"]),
+        fields.get("joined_by"),
     )

@@ -16,6 +16,9 @@ from ner.errors import NotFound
 
 documents, revisions, datasets = tables.documents, tables.revisions, tables.datasets
 
+# Kinds of revisions that hold a person's answer; a change of labels keeps whose answer it changed.
+CORRECTIONS = ("correction", "relabelled correction")
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

@@ -23,6 +23,7 @@ from api import (
     rollout,
     runs,
     sessions,
+    snapshots,
     users,
     versions,
 )
@@ -38,7 +39,7 @@ from registry.taggers import load_tagger
 _BODY_BYTES = 16 * 2**20
 # The hot routes first: a path is looked for from the top.
 _ROOMS = (
-    *(predict, health, inference_protocol, sessions, datasets, documents, runs, versions, rollout, compare),
+    *(predict, health, inference_protocol, sessions, datasets, snapshots, documents, runs, versions, rollout, compare),
     *(figures, audit, keys, users, demos, capture, docs),
 )
 

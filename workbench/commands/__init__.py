@@ -11,6 +11,7 @@ from ner.errors import NerError
 from workbench.commands.answers import bulk, predict
 from workbench.commands.audit import audit
 from workbench.commands.care import backup, doctor, restore
+from workbench.commands.frozen import snapshots
 from workbench.commands.learning import evaluate, train
 from workbench.commands.people import demo, keys, users
 from workbench.commands.rollout import canary, promote, rollback, simulate, versions
@@ -25,8 +26,8 @@ def cli() -> None:
 
 
 for _command in (
-    *(up, import_command, export_command, train, evaluate, predict, bulk, versions, canary, promote, rollback),
-    *(simulate, audit, keys, users, demo, backup, restore, doctor),
+    *(up, import_command, export_command, snapshots, train, evaluate, predict, bulk, versions, canary, promote),
+    *(rollback, simulate, audit, keys, users, demo, backup, restore, doctor),
 ):
     cli.add_command(_command)
 
