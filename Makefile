@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 
-.PHONY: help up test lint types contracts format lock check clean bench-models
+.PHONY: bench-serving help up test lint types contracts format lock check clean bench-models bench-editor
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ types: $(BIN)/.installed ## Types
 contracts: $(BIN)/.installed ## The floor plan: who may import whom
 	@$(BIN)/lint-imports
 
+bench-editor: $(BIN)/.installed ## Time the editor in headless Chromium
+	@$(BIN)/python -m tests.benchmarks.editor
+
 bench-models: $(BIN)/.installed ## Train and score every recipe on every corpus in CORPORA=folder; goes on where it stopped
 	@test -n "$(CORPORA)" || { echo "Name the folder of corpora: make bench-models CORPORA=folder"; exit 2; }
 	@$(BIN)/python -m tests.benchmarks.models "$(CORPORA)" $(ARGS)
@@ -42,6 +45,9 @@ format: $(BIN)/.installed ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 check: lint types contracts test ## Everything that has to hold before a commit
+
+bench-serving: $(BIN)/.installed ## How fast the API answers, beside its peers: docs/benchmarks-serving.md
+	@$(BIN)/python -m tests.benchmarks.serving $(ARGS)
 
 lock: $(BIN)/.installed ## Resolve the dependencies anew into requirements.txt
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements.txt

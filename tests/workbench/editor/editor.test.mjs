@@ -175,6 +175,7 @@ test("a draft outlives a reload, and not the next revision", () => {
   const sheet = new Sheet("flat", withOffers([span(0, 4, "per")], []));
   sheet.add(span(6, 9, "geo"));
   drafts.keep({ id: "d", revision: 2 }, sheet);
+  drafts.write();
   const again = drafts.of({ id: "d", revision: 2 });
   const restored = new Sheet("flat", again.items, again);
   assert.equal(restored.undo(), true);

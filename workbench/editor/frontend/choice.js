@@ -46,14 +46,12 @@ export class Choice {
 /** Where the next piece begins (1) or the one before ends (-1). */
 function nextBorder(text, border, direction, isCharacterwise) {
   if (isCharacterwise) return Math.min(Math.max(border, 0), text.length);
-  if (direction > 0) {
-    const following = text.tokens.find(([start]) => start >= border);
-    return following ? following[0] : text.tokens[text.tokens.length - 1][0];
-  }
-  const index = text.tokenAt(Math.max(border - 1, 0));
-  const token = text.tokens[index];
-  if (token[1] <= border) return token[1];
-  return index > 0 ? text.tokens[index - 1][1] : token[1];
+  const { tokens } = text;
+  const index = text.tokenAt(border);
+  if (direction > 0) return tokens[tokens[index][0] >= border ? index : Math.min(index + 1, tokens.length - 1)][0];
+  const before = text.tokenAt(Math.max(border - 1, 0));
+  if (tokens[before][1] <= border) return tokens[before][1];
+  return tokens[Math.max(before - 1, 0)][1];
 }
 
 function piece(text, border, direction, isCharacterwise) {
@@ -67,7 +65,10 @@ function piece(text, border, direction, isCharacterwise) {
 /** The next border of a token in a direction: an end for the end of a span, a start for its start. */
 function tokenBorder(text, border, side, direction) {
   const place = side === "end" ? 1 : 0;
-  const borders = text.tokens.map((token) => token[place]);
-  const found = direction > 0 ? borders.find((one) => one > border) : borders.findLast((one) => one < border);
-  return found ?? border;
+  const near = text.tokenAt(border);
+  for (let index = direction > 0 ? near - 1 : near + 1; index >= -1 && index <= text.tokens.length; index += direction) {
+    const found = text.tokens[index]?.[place];
+    if (found !== undefined && (direction > 0 ? found > border : found < border)) return found;
+  }
+  return border;
 }

@@ -53,6 +53,12 @@ export class Desk {
 
   close() {
     this.isClosed = true;
+    this.putAway();
+  }
+
+  /** Write down what was done here, for the page may go. */
+  putAway() {
+    this._drafts.write();
   }
 
   async next() {
@@ -74,14 +80,14 @@ export class Desk {
   }
 
   async skip() {
-    if (!this.document) return;
+    if (!this.document || this.isLoading) return;
     this._leave();
     await this.next();
   }
 
   /** Everything that stands becomes the answer; on a document that nobody has labelled, so does what is offered. */
   async save() {
-    if (!this.document) return;
+    if (!this.document || this.isLoading) return;
     if (this.document.revision === 0) this.sheet.takeAll();
     const { id, revision } = this.document;
     this._refused.delete(id);
@@ -269,6 +275,7 @@ export class Desk {
 
   async _load(ask) {
     if (this.isLoading) return;
+    this._drafts.write();
     this.isLoading = true;
     try {
       this._show(await ask());

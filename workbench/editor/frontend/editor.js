@@ -5,7 +5,7 @@ import { Desk } from "./desk.js";
 import { element, plural } from "./element.js";
 import { actionOf } from "./keys.js";
 import { Paper } from "./paper.js";
-import { buttonWithKey, drawLabels, drawList, drawNotice, helpDialog, savingState } from "./panels.js";
+import { buttonWithKey, drawLabels, drawNotice, EntityList, helpDialog, savingState } from "./panels.js";
 
 const running = new WeakMap();
 
@@ -34,6 +34,13 @@ class Editor {
     this._paper = new Paper(this._parts.paper, root.querySelector("style.paint"), this._colourOf);
     const basis = data.source ? { source: data.source } : { dataset: data.dataset };
     this._desk = new Desk(basis, { draw: (desk, isMoved) => this._draw(desk, isMoved), opened: (desk) => this._opened(desk), say: (text) => this._say(text) });
+    this._list = new EntityList(this._parts.list, {
+      surfaceOf: (item) => this._desk.text.slice(item.start, item.end),
+      colourOf: this._colourOf,
+      onSelect: (item) => this._chose(() => this._desk.select(item)),
+      onTake: (item) => this._chose(() => this._desk.take(item)),
+      onRemove: (item) => this._chose(() => this._desk.remove(item)),
+    });
     this._help = helpDialog(() => this._help.close());
     this._root.append(this._help);
     this._ending = new AbortController();
@@ -49,6 +56,7 @@ class Editor {
     this._parts.paper.addEventListener("pointercancel", () => (this._drag = null), { signal });
     this._parts.filter.addEventListener("input", () => this._desk.find(this._parts.filter.value), { signal });
     window.addEventListener("online", () => this._desk.outbox.flush(), { signal });
+    window.addEventListener("pagehide", () => this._desk.putAway(), { signal });
     window.addEventListener("beforeunload", (event) => this._onUnload(event), { signal });
     this._desk.start(this._data.document);
   }
@@ -84,12 +92,32 @@ class Editor {
   }
 
   _draw(desk, isMoved) {
-    const { state, text } = savingState(desk.outbox);
-    this._parts.saving.className = `saving ${state}`;
-    this._parts.saving.textContent = text;
+    this._drawSaving(desk);
     drawNotice(this._parts.notice, desk.notice);
     if (!desk.document) return;
+    // The paper reads where things are, and so comes before whatever moves them.
+    this._paper.paint(desk.sheet.items, desk.choice.active, this._drag?.range ?? desk.choice.target);
+    this._list.draw(desk.sheet.items, desk.choice.active);
     this._drawHead(desk);
+    this._drawLabels(desk);
+    if (this._parts.filter.value !== desk.filter) this._parts.filter.value = desk.filter;
+    this._root.classList.toggle("characters", desk.choice.isCharacterwise);
+    const chosen = desk.choice.active ?? (desk.choice.target && { start: desk.choice.target[0], end: desk.choice.target[1] });
+    if (isMoved && chosen) this._paper.reveal(chosen);
+    if (isMoved) this._list.reveal();
+  }
+
+  _drawSaving(desk) {
+    const { state, text } = savingState(desk.outbox);
+    if (this._parts.saving.textContent === text) return;
+    this._parts.saving.className = `saving ${state}`;
+    this._parts.saving.textContent = text;
+  }
+
+  _drawLabels(desk) {
+    const state = JSON.stringify([desk.task.labels, desk.pen, desk.filter]);
+    if (state === this._labelsState) return;
+    this._labelsState = state;
     this._shownLabels = drawLabels(this._parts.labels, desk.task.labels, {
       colourOf: this._colourOf,
       pen: desk.pen,
@@ -98,19 +126,6 @@ class Editor {
       onChoose: (label) => this._chose(() => desk.label(label)),
       onAdd: (label) => this._chose(() => desk.addLabel(label)),
     });
-    if (this._parts.filter.value !== desk.filter) this._parts.filter.value = desk.filter;
-    drawList(this._parts.list, desk.sheet.items, desk.choice.active, {
-      surfaceOf: (item) => desk.text.slice(item.start, item.end),
-      colourOf: this._colourOf,
-      onSelect: (item) => this._chose(() => desk.select(item)),
-      onTake: (item) => this._chose(() => desk.take(item)),
-      onRemove: (item) => this._chose(() => desk.remove(item)),
-    });
-    this._paper.paint(desk.sheet.items, desk.choice.active, this._drag?.range ?? desk.choice.target);
-    this._root.classList.toggle("characters", desk.choice.isCharacterwise);
-    const chosen = desk.choice.active ?? (desk.choice.target && { start: desk.choice.target[0], end: desk.choice.target[1] });
-    if (isMoved && chosen) this._paper.reveal(chosen);
-    if (isMoved) this._parts.list.querySelector(".active")?.scrollIntoView({ block: "nearest" });
   }
 
   _drawHead(desk) {

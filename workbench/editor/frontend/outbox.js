@@ -3,6 +3,7 @@
 const KEY = "ner-outbox";
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15000;
+const DRAFT_PAUSE_MS = 150;
 
 /** One call of the API as this browser's visitor; throws {status, kind, message, details}. */
 export async function call(method, path, body, options = {}) {
@@ -122,9 +123,23 @@ export class Outbox {
 export class Drafts {
   constructor(storage) {
     this._storage = storage;
+    this._waiting = null;
+    this._timer = null;
   }
 
+  /** Write it soon: not between a key and its paint, and at once when the page goes. */
   keep(document, sheet) {
+    this._waiting = { document, sheet };
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => this.write(), DRAFT_PAUSE_MS);
+  }
+
+  /** Write what waits to be written. */
+  write() {
+    clearTimeout(this._timer);
+    if (!this._waiting) return;
+    const { document, sheet } = this._waiting;
+    this._waiting = null;
     const content = { revision: document.revision, items: sheet.items, past: sheet.past, future: sheet.future };
     try {
       this._storage.setItem(draftKey(document.id), JSON.stringify(content));
@@ -143,6 +158,7 @@ export class Drafts {
   }
 
   forget(documentId) {
+    if (this._waiting?.document.id === documentId) this._waiting = null;
     this._storage.removeItem(draftKey(documentId));
   }
 

@@ -2,7 +2,6 @@
 
 import { element, plural } from "./element.js";
 import { KEYS, LABEL_KEYS, keyOf, shownKey } from "./keys.js";
-import { isSame } from "./sheet.js";
 
 const LISTED = 400;
 
@@ -40,35 +39,87 @@ export function drawLabels(host, labels, { colourOf, pen, filter, mayAdd, onChoo
 }
 
 /** The entities in the order of the text: one row each, what is offered with its two answers. */
-export function drawList(host, items, active, { surfaceOf, colourOf, onSelect, onTake, onRemove }) {
-  const rows = items.slice(0, LISTED).map((item) => {
-    const isActive = active !== null && isSame(active, item);
+export class EntityList {
+  /** `acts`: surfaceOf(item), colourOf(label), onSelect(item), onTake(item), onRemove(item). */
+  constructor(host, acts) {
+    this._host = host;
+    this._acts = acts;
+    this._rows = new Map();
+    this._items = null;
+    this._active = null;
+  }
+
+  draw(items, active) {
+    if (items !== this._items) this._arrange(items);
+    if (active === this._active && items === this._items) return;
+    this._items = items;
+    this._mark(this._active, false);
+    this._mark(active, true);
+    this._active = active;
+  }
+
+  /** Bring the chosen row into view. */
+  reveal() {
+    this._rows.get(this._active)?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Rows of items that stay are not touched: laying out a long list anew is what takes time. */
+  _arrange(items) {
+    const listed = new Set(items.slice(0, LISTED));
+    for (const [item, row] of this._rows) {
+      if (listed.has(item)) continue;
+      row.remove();
+      this._rows.delete(item);
+    }
+    let place = this._host.firstChild;
+    for (const item of listed) {
+      const row = this._rows.get(item) ?? this._row(item);
+      this._rows.set(item, row);
+      if (row === place) place = place.nextSibling;
+      else this._host.insertBefore(row, place);
+    }
+    while (place) {
+      const next = place.nextSibling;
+      place.remove();
+      place = next;
+    }
+    if (items.length > LISTED) this._host.append(hint(`and ${plural(items.length - LISTED, "more", "more")}`));
+    if (!items.length) this._host.append(hint("No entity. Drag over words, or move with the arrow keys and press a label's key."));
+  }
+
+  _mark(item, isActive) {
+    const row = this._rows.get(item);
+    if (!row) return;
+    row.classList.toggle("active", isActive);
+    if (isActive) row.firstChild.setAttribute("aria-current", "true");
+    else row.firstChild.removeAttribute("aria-current");
+  }
+
+  _row(item) {
+    const { surfaceOf, colourOf, onSelect, onTake, onRemove } = this._acts;
     const sure = item.confidence === undefined ? "" : `${Math.round(100 * item.confidence)} %`;
     const surface = surfaceOf(item).replace(/\s+/g, " ");
     const name = `${surface}, ${item.label}${item.isOffered ? ", offered" : ""}${sure ? `, ${sure} sure` : ""}`;
+    const small = (sign, verb, act) =>
+      element("button", { type: "button", class: "small", title: `${verb} it`, "aria-label": `${verb} ${name}`, onclick: () => act(item) }, sign);
     return element(
       "li",
-      { class: `row${isActive ? " active" : ""}${item.isOffered ? " offered" : ""}`, style: `--label:${colourOf(item.label)}` },
+      { class: `row${item.isOffered ? " offered" : ""}`, style: `--label:${colourOf(item.label)}` },
       element(
         "button",
-        { type: "button", class: "entity", "aria-label": name, "aria-current": isActive ? "true" : null, onclick: () => onSelect(item) },
+        { type: "button", class: "entity", "aria-label": name, onclick: () => onSelect(item) },
         element("span", { class: "surface", text: surface }),
         element("span", { class: "tag", text: item.label }),
         sure ? element("span", { class: "sure", text: sure }) : null,
       ),
-      item.isOffered
-        ? element("button", { type: "button", class: "small", title: "Take it", "aria-label": `Take ${name}`, onclick: () => onTake(item) }, "✓")
-        : null,
-      element(
-        "button",
-        { type: "button", class: "small", title: item.isOffered ? "Refuse it" : "Remove it", "aria-label": `Remove ${name}`, onclick: () => onRemove(item) },
-        "✕",
-      ),
+      item.isOffered ? small("✓", "Take", onTake) : null,
+      small("✕", item.isOffered ? "Refuse" : "Remove", onRemove),
     );
-  });
-  if (items.length > LISTED) rows.push(element("li", { class: "hint", text: `and ${plural(items.length - LISTED, "more")}` }));
-  if (!rows.length) rows.push(element("li", { class: "hint", text: "No entity. Drag over words, or move with the arrow keys and press a label's key." }));
-  host.replaceChildren(...rows);
+  }
+}
+
+function hint(text) {
+  return element("li", { class: "hint", text });
 }
 
 /** The page of keys, as a dialog. */
@@ -98,6 +149,7 @@ export function helpDialog(onClose) {
 
 /** What stands over the text when something has to be settled: a sentence, and the ways out. */
 export function drawNotice(host, notice) {
+  if (notice === null && host.hidden) return;
   host.hidden = notice === null;
   if (notice === null) return host.replaceChildren();
   const ways = notice.ways.map(({ name, act }) => element("button", { type: "button", class: "plain", onclick: act, text: name }));

@@ -1,6 +1,6 @@
 // The text on the screen: one text node a paragraph, entities painted by the CSS Custom Highlight API, names as chips.
 
-import { layers } from "./sheet.js";
+import { byPlace, layers } from "./sheet.js";
 
 const DEEPEST = 3;
 const CHIP_GAP_PIXELS = 3;
@@ -13,51 +13,48 @@ export class Paper {
     this._styles = styles;
     this._colourOf = colourOf;
     this._prefix = `ner${(instances += 1)}`;
-    this._paragraphs = [];
-    this._painted = new Set();
-    this._items = [];
-    this._active = null;
-    this._visible = new Set();
-    this._watcher = new IntersectionObserver((entries) => this._onSight(entries), { rootMargin: "200px" });
-    this._resizes = new ResizeObserver(() => this._drawChips());
+    this._highlights = new Map();
+    this._names = new Map();
+    this._widths = new Map();
+    this._forget();
+    this._watcher = new IntersectionObserver((entries) => this._onSight(entries), { root: host, rootMargin: "200px" });
+    this._resizes = new ResizeObserver(() => this._drawChips(this._visible));
     this._resizes.observe(host);
+    this._rule(`${this._prefix}-active`, "background-color: var(--active);");
+    this._rule(`${this._prefix}-target`, "background-color: var(--target);");
   }
 
   /** Forget the text and everything that is painted. */
   close() {
     this._watcher.disconnect();
     this._resizes.disconnect();
-    for (const name of this._painted) CSS.highlights.delete(name);
-    this._painted.clear();
+    for (const name of this._highlights.keys()) CSS.highlights.delete(name);
   }
 
   /** Show another text. */
   show(text) {
     this._text = text;
     this._watcher.disconnect();
-    this._visible.clear();
+    for (const highlight of this._highlights.values()) highlight.clear();
+    this._forget();
     this._paragraphs = paragraphsOf(text.text).map(([start, content], index) => paragraph(start, content, index));
     this._paragraphOfNode = new Map(this._paragraphs.map((one) => [one.node, one]));
     this._host.replaceChildren(...this._paragraphs.map((one) => one.element));
     for (const one of this._paragraphs) this._watcher.observe(one.element);
   }
 
-  /** Paint `items`; `active` is one of them or null, `target` a range [start, end) or null. */
+  /** Paint `items`; `active` is one of them or null, `target` a range [start, end) or null. Only changes cost time. */
   paint(items, active, target) {
-    this._items = items;
+    const stale = new Set();
+    this._paintItems(items, stale);
+    for (const item of [this._active, active]) {
+      const drawn = item !== null && active !== this._active && this._drawn.get(item);
+      if (drawn) stale.add(drawn.index);
+    }
     this._active = active;
-    const groups = new Map();
-    const depths = layers(items);
-    items.forEach((item, index) => {
-      const name = this._styleOf(item, Math.min(depths[index], DEEPEST - 1));
-      if (!groups.has(name)) groups.set(name, []);
-      groups.get(name).push(item);
-    });
-    const ranges = new Map([...groups].map(([name, group]) => [name, group.flatMap((item) => this._ranges(item))]));
-    if (active) ranges.set(`${this._prefix}-active`, this._ranges(active));
-    if (target) ranges.set(`${this._prefix}-target`, this._ranges({ start: target[0], end: target[1] }));
-    this._register(ranges);
-    this._drawChips();
+    this._mark("active", 2, active);
+    this._mark("target", 3, target && { start: target[0], end: target[1] });
+    this._drawChips(new Set([...stale].filter((index) => this._visible.has(index))));
   }
 
   /** The code point under a place of the window, or null outside of the text. */
@@ -85,21 +82,81 @@ export class Paper {
     else if (rectangle.bottom > frame.bottom - 24) this._host.scrollTop += rectangle.bottom - frame.bottom + 48;
   }
 
-  _rectangles(item) {
-    return this._ranges(item).flatMap((range) => [...range.getClientRects()]);
+  _forget() {
+    this._paragraphs = [];
+    this._items = null;
+    this._active = null;
+    this._drawn = new Map();
+    this._visible = new Set();
   }
 
-  /** A span as DOM ranges, one for each paragraph that it touches. */
-  _ranges(item) {
+  /** Put and erase what changed since the last time; `stale` collects the paragraphs whose chips changed. */
+  _paintItems(items, stale) {
+    if (items === this._items) return;
+    this._items = items;
+    const depths = layers(items);
+    const wanted = new Map(items.map((item, index) => [item, this._styleOf(item, Math.min(depths[index], DEEPEST - 1))]));
+    for (const [item, drawn] of this._drawn) {
+      if (wanted.get(item) === drawn.name) continue;
+      for (const range of drawn.ranges) this._highlights.get(drawn.name).delete(range);
+      this._paragraphs[drawn.index].items.delete(item);
+      this._drawn.delete(item);
+      stale.add(drawn.index);
+    }
+    for (const [item, name] of wanted) if (!this._drawn.has(item)) stale.add(this._put(item, name));
+  }
+
+  _put(item, name) {
+    const ranges = this._pieces(item).map(
+      ([node, start, end]) => new StaticRange({ startContainer: node, startOffset: start, endContainer: node, endOffset: end }),
+    );
+    const index = this._paragraphAt(this._text.unit(item.start));
+    const highlight = this._highlightOf(name, 1);
+    for (const range of ranges) highlight.add(range);
+    this._paragraphs[index].items.add(item);
+    this._drawn.set(item, { name, ranges, index });
+    return index;
+  }
+
+  _mark(kind, priority, item) {
+    const highlight = this._highlightOf(`${this._prefix}-${kind}`, priority);
+    highlight.clear();
+    if (item) for (const range of this._liveRanges(item)) highlight.add(range);
+  }
+
+  _highlightOf(name, priority) {
+    let highlight = this._highlights.get(name);
+    if (!highlight) {
+      highlight = new Highlight();
+      highlight.priority = priority;
+      this._highlights.set(name, highlight);
+      CSS.highlights.set(name, highlight);
+    }
+    return highlight;
+  }
+
+  _rectangles(item) {
+    return this._liveRanges(item).flatMap((range) => [...range.getClientRects()]);
+  }
+
+  /** Ranges that know where they are on the screen; few at a time, for the browser updates each at every change. */
+  _liveRanges(item) {
+    return this._pieces(item).map(([node, start, end]) => {
+      const range = new Range();
+      range.setStart(node, start);
+      range.setEnd(node, end);
+      return range;
+    });
+  }
+
+  /** [text node, start, end) for each paragraph that a span touches. */
+  _pieces(item) {
     const [start, end] = [this._text.unit(item.start), this._text.unit(item.end)];
     const found = [];
     for (let index = this._paragraphAt(start); index < this._paragraphs.length; index += 1) {
       const one = this._paragraphs[index];
       if (one.start >= end) break;
-      const range = new Range();
-      range.setStart(one.node, Math.max(start - one.start, 0));
-      range.setEnd(one.node, Math.min(end - one.start, one.node.length));
-      found.push(range);
+      found.push([one.node, Math.max(start - one.start, 0), Math.min(end - one.start, one.node.length)]);
     }
     return found;
   }
@@ -117,83 +174,76 @@ export class Paper {
 
   /** The name of the highlight for an item's label, state and depth; its rule is written the first time. */
   _styleOf(item, depth) {
-    const name = `${this._prefix}-${item.isOffered ? "o" : "s"}${depth}-${hexOf(item.label)}`;
-    if (!this._painted.has(name)) {
+    const kind = `${item.isOffered ? "o" : "s"}${depth}${item.label}`;
+    let name = this._names.get(kind);
+    if (!name) {
+      name = `${this._prefix}-${this._names.size}`;
+      this._names.set(kind, name);
       const colour = this._colourOf(item.label);
       const tint = item.isOffered ? 7 : 20;
       const line = item.isOffered ? "dotted" : depth ? "double" : "solid";
       this._rule(
-        `::highlight(${name}) { background-color: color-mix(in srgb, ${colour} ${tint}%, transparent);` +
-          ` text-decoration: underline ${line} ${colour} 2px; text-underline-offset: ${3 + 3 * depth}px; }`,
+        name,
+        `background-color: color-mix(in srgb, ${colour} ${tint}%, transparent);` +
+          ` text-decoration: underline ${line} ${colour} 2px; text-underline-offset: ${3 + 3 * depth}px;`,
       );
-      this._painted.add(name);
+      this._highlightOf(name, 1);
     }
     return name;
   }
 
-  _register(ranges) {
-    if (!this._hasOwnRules) {
-      this._rule(`::highlight(${this._prefix}-active) { background-color: var(--active); }`);
-      this._rule(`::highlight(${this._prefix}-target) { background-color: var(--target); }`);
-      this._hasOwnRules = true;
-    }
-    for (const name of [`${this._prefix}-active`, `${this._prefix}-target`]) this._painted.add(name);
-    for (const name of this._painted) if (!ranges.has(name)) CSS.highlights.delete(name);
-    for (const [name, group] of ranges) {
-      const highlight = new Highlight(...group);
-      highlight.priority = name.endsWith("-target") ? 3 : name.endsWith("-active") ? 2 : 1;
-      CSS.highlights.set(name, highlight);
-    }
-  }
-
-  _rule(rule) {
-    this._styles.append(rule, "\n");
+  _rule(name, declarations) {
+    this._styles.append(`::highlight(${name}) { ${declarations} }\n`);
   }
 
   _onSight(entries) {
+    const appeared = new Set();
     for (const entry of entries) {
       const index = Number(entry.target.dataset.index);
-      if (entry.isIntersecting) this._visible.add(index);
+      if (this._paragraphs[index]?.element !== entry.target) continue;
+      if (entry.isIntersecting) appeared.add(index);
       else this._visible.delete(index);
     }
-    this._drawChips();
+    for (const index of appeared) this._visible.add(index);
+    this._drawChips(appeared);
   }
 
-  /** Names under the entities of the paragraphs in sight. */
-  _drawChips() {
-    const shown = new Map([...this._visible].map((index) => [index, []]));
-    for (const item of this._items) {
-      const index = this._paragraphAt(this._text.unit(item.start));
-      shown.get(index)?.push(item);
+  /** Names under the entities of these paragraphs: every place is read before anything is written. */
+  _drawChips(indices) {
+    const drawn = [...indices].map((index) => this._chipsOf(this._paragraphs[index]));
+    for (const { paragraph, chips } of drawn) paragraph.chips.replaceChildren(...chips.map((chip) => chip.element));
+    for (const { chips } of drawn) this._spread(chips);
+  }
+
+  /** Push chips that would lie on each other to the right. */
+  _spread(chips) {
+    const rowEnds = new Map();
+    for (const { element, left, top } of chips) {
+      const free = Math.max(left, rowEnds.get(top) ?? -Infinity);
+      if (free !== left) element.style.left = `${free}px`;
+      rowEnds.set(top, free + this._widthOf(element) + CHIP_GAP_PIXELS);
     }
-    for (const [index, items] of shown) this._drawChipsOf(this._paragraphs[index], items);
   }
 
-  _drawChipsOf(paragraph, items) {
+  /** The width of a chip, read once for each text: reading it makes the browser lay out everything. */
+  _widthOf(chip) {
+    const kind = `${chip.className.includes("offered")} ${chip.textContent}`;
+    if (!this._widths.has(kind)) this._widths.set(kind, chip.offsetWidth);
+    return this._widths.get(kind);
+  }
+
+  _chipsOf(paragraph) {
     const frame = paragraph.element.getBoundingClientRect();
+    const items = [...paragraph.items].sort(byPlace);
     const chips = items.map((item) => {
-      const rectangle = this.rectangleOf(item);
-      const chip = chipOf(item, this._colourOf(item.label), item === this._active);
-      if (rectangle) {
-        chip.style.left = `${rectangle.left - frame.left}px`;
-        chip.style.top = `${rectangle.bottom - frame.top + 3}px`;
-      }
-      return chip;
+      const rectangle = this.rectangleOf(item) ?? frame;
+      const [left, top] = [rectangle.left - frame.left, Math.round(rectangle.bottom - frame.top) + 3];
+      const made = chipOf(item, this._colourOf(item.label), item === this._active);
+      made.style.left = `${left}px`;
+      made.style.top = `${top}px`;
+      return { element: made, left, top };
     });
-    paragraph.chips.replaceChildren(...chips);
-    spread(chips);
-  }
-}
-
-/** Push chips that would lie on each other to the right. */
-function spread(chips) {
-  const rowEnds = new Map();
-  const places = chips.map((chip) => [chip, chip.offsetLeft, chip.offsetTop, chip.offsetWidth]);
-  for (const [chip, left, top, width] of places) {
-    const free = rowEnds.get(top) ?? -Infinity;
-    const moved = Math.max(left, free);
-    if (moved !== left) chip.style.left = `${moved}px`;
-    rowEnds.set(top, moved + width + CHIP_GAP_PIXELS);
+    return { paragraph, chips };
   }
 }
 
@@ -234,9 +284,5 @@ function paragraph(start, content, index) {
   chips.className = "chips";
   chips.setAttribute("aria-hidden", "true");
   element.append(line, chips);
-  return { element, node, chips, start };
-}
-
-function hexOf(label) {
-  return Array.from(new TextEncoder().encode(label), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return { element, node, chips, start, items: new Set() };
 }

@@ -51,6 +51,7 @@ export function layers(items) {
 }
 
 export class Sheet {
+  /** `history`: {past, future} of an earlier sheet with these items; each step is {removed, added}. */
   constructor(nesting, items, history = null) {
     this.nesting = nesting;
     this.items = items;
@@ -75,7 +76,7 @@ export class Sheet {
     const item = { ...span, origin, isOffered: false };
     const displaced = conflicting(this.items, item, this.nesting);
     if (displaced.length === 1 && isSame(displaced[0], item) && !displaced[0].isOffered) return [];
-    this.become([...this.items.filter((other) => !displaced.includes(other)), item]);
+    this._step(displaced, [item]);
     return displaced.filter((other) => !isSame(other, item) && !other.isOffered);
   }
 
@@ -94,16 +95,16 @@ export class Sheet {
   }
 
   remove(item) {
-    this.become(this.items.filter((other) => other !== item));
+    this._step([item], []);
   }
 
   replace(item, changes) {
-    const changed = { ...item, ...changes, origin: "person", isOffered: false };
-    delete changed.confidence;
+    const made = { ...item, ...changes, origin: "person", isOffered: false };
+    delete made.confidence;
     const rest = this.items.filter((other) => other !== item);
-    const displaced = conflicting(rest, changed, this.nesting);
-    this.become([...rest.filter((other) => !displaced.includes(other)), changed]);
-    return changed;
+    const displaced = conflicting(rest, made, this.nesting);
+    this._step([item, ...displaced], [made]);
+    return made;
   }
 
   /** Take an offer as it is; what stood in its place goes. */
@@ -111,7 +112,7 @@ export class Sheet {
     const taken = { ...item, isOffered: false };
     const rest = this.items.filter((other) => other !== item);
     const displaced = conflicting(rest, taken, this.nesting).filter((other) => !other.isOffered);
-    this.become([...rest.filter((other) => !displaced.includes(other)), taken]);
+    this._step([item, ...displaced], [taken]);
     return taken;
   }
 
@@ -128,22 +129,47 @@ export class Sheet {
   }
 
   undo() {
-    if (!this.past.length) return false;
-    this.future.push(this.items);
-    this.items = this.past.pop();
+    const step = this.past.pop();
+    if (!step) return false;
+    this.future.push(step);
+    this.items = changed(this.items, step.added, step.removed);
     return true;
   }
 
   redo() {
-    if (!this.future.length) return false;
-    this.past.push(this.items);
-    this.items = this.future.pop();
+    const step = this.future.pop();
+    if (!step) return false;
+    this.past.push(step);
+    this.items = changed(this.items, step.removed, step.added);
     return true;
   }
 
+  /** Go on to these items; the way back is kept as what it takes away and what it brings. */
   become(items) {
-    this.past.push(this.items);
-    this.future = [];
-    this.items = [...items].sort(byPlace);
+    const [before, after] = [new Set(this.items), new Set(items)];
+    const removed = this.items.filter((item) => !after.has(item));
+    const added = items.filter((item) => !before.has(item));
+    this._step(removed, added);
   }
+
+  _step(removed, added) {
+    this.past.push({ removed, added });
+    this.future = [];
+    this.items = changed(this.items, removed, added);
+  }
+}
+
+function changed(items, removed, added) {
+  const gone = new Set(removed);
+  let rest = items.filter((item) => !gone.has(item));
+  if (rest.length !== items.length - removed.length) {
+    const identities = new Set(removed.map(identityOf));
+    rest = items.filter((item) => !identities.has(identityOf(item)));
+  }
+  return [...rest, ...added].sort(byPlace);
+}
+
+/** What makes two items one: steps that outlived a reload hold copies. */
+function identityOf(item) {
+  return `${item.start} ${item.end} ${item.isOffered} ${item.origin} ${item.label}`;
 }
