@@ -18,7 +18,7 @@ from ner.database import Database
 from ner.settings import Settings, secret_key
 from registry.keys import derived_key
 from registry.log_spool import Spool
-from registry.packages import PackageStore
+from registry.packages import PackageStore, open_store
 from registry.prediction_log import CapturedText, PredictionLog
 
 PACKAGES = "versions"
@@ -68,7 +68,7 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
     secret = secret_key(settings)
     measures = Measures()
     link = RedisLink(settings.redis_url) if settings.redis_url else None
-    packages = PackageStore(settings.artifacts / PACKAGES)
+    packages = open_store(settings)
     serving = Serving(store, packages, load_tagger, measures, settings.poll_seconds)
     cache = AnswerCache(derived_key(secret, "answer cache"), settings.cache_entries, link)
 

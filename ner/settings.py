@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     artifacts_url: str = Field("", description="Folder for packages and snapshots; empty means NER_HOME/artifacts.")
     mlflow_url: str = Field("", description="MLflow tracking URI; empty means SQLite in NER_HOME.")
     secret_key: str = Field("", description="Key of sessions and hashes; empty means one kept in NER_HOME.", repr=False)
+    signing_private_key: str = Field("", description="PEM file that signs packages; empty means one in NER_HOME.")
+    signing_public_key: str = Field("", description="PEM file that packages are checked with; empty means NER_HOME's.")
     url: str = Field("http://127.0.0.1:8000", description="Where the command line finds the server.")
     api_key: str = Field("", description="Key that the command line sends; empty means NER_HOME/admin.key.", repr=False)
     rate_limit_per_hour: int = Field(1000, ge=1, description="Requests an hour for a new key.")
@@ -61,6 +63,14 @@ class Settings(BaseSettings):
     def artifacts(self) -> Path:
         """The folder of packages and snapshots."""
         return Path(self.artifacts_url.removeprefix("file://")) if self.artifacts_url else self.home / "artifacts"
+
+    @property
+    def signing_keys(self) -> tuple[Path, Path]:
+        """The private and the public key of packages."""
+        return (
+            Path(self.signing_private_key or self.home / "signing.key"),
+            Path(self.signing_public_key or self.home / "signing.pub"),
+        )
 
     @property
     def mlflow(self) -> str:

@@ -8,23 +8,33 @@ import uuid
 from pathlib import Path
 
 from ner.errors import BrokenPackage
+from ner.settings import Settings
+from registry.signatures import SIGNATURE, Signatures
 
+FOLDER = "versions"
 SUMS = "SHA256SUMS.json"
 
 
 def package_digest(folder: Path) -> str:
-    """SHA-256 over the sorted relative paths and SHA-256 sums of every file but the sums file itself."""
+    """SHA-256 over the sorted relative paths and SHA-256 sums of every file but the sums and the signature."""
     return _digest_of(_sums(folder))
 
 
-class PackageStore:
-    """Packages by version, below one root folder."""
+def open_store(settings: Settings) -> "PackageStore":
+    """The packages of this installation, signed and checked with its keys."""
+    signatures = Signatures(*settings.signing_keys, is_required=bool(settings.signing_public_key))
+    return PackageStore(settings.artifacts / FOLDER, signatures)
 
-    def __init__(self, root: Path) -> None:
+
+class PackageStore:
+    """Packages by version, below one root folder; without `signatures` they are held by their digests alone."""
+
+    def __init__(self, root: Path, signatures: Signatures | None = None) -> None:
         self.root = root
+        self._signatures = signatures
 
     def add(self, version: str, folder: Path) -> str:
-        """Copy `folder` in as the package of `version` and return its digest.
+        """Copy `folder` in as the package of `version`, sign it, and return its digest.
 
         The package appears under its name whole or not at all. Adding the same bytes again changes nothing; other
         bytes under the name of a version that was never registered replace what a crash left behind.
@@ -35,6 +45,7 @@ class PackageStore:
         draft.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(folder, draft)
         (draft / SUMS).write_text(json.dumps(sums, indent=1, sort_keys=True))
+        self._sign(draft)
         _flush_to_disk(draft)
         if target.exists():
             shutil.rmtree(target)
@@ -44,7 +55,7 @@ class PackageStore:
     def folder(self, version: str, digest: str) -> Path:
         """The package's folder, every file checked against `digest`.
 
-        Raises BrokenPackage when it is missing, or any file was changed, added or removed.
+        Raises BrokenPackage when it is missing, any file was changed, added or removed, or its signature is not ours.
         """
         folder = self.root / version
         if not folder.is_dir():
@@ -55,13 +66,25 @@ class PackageStore:
                 f"The package of version {version} is not the one that was registered: its digest is "
                 f"{found[:12]}, the registered one {digest[:12]}. Restore {folder} from a backup."
             )
+        if self._signatures is not None and self._signatures.are_expected:
+            self._signatures.check(folder)
         return folder
+
+    def _sign(self, draft: Path) -> None:
+        if self._signatures is None:
+            return
+        if self._signatures.make_keys():
+            # What was here before there was a key was made by this installation too.
+            for path in self.root.iterdir():
+                if path.is_dir() and not path.name.startswith("."):
+                    self._signatures.sign(path)
+        self._signatures.sign(draft)
 
 
 def _sums(folder: Path) -> dict[str, str]:
     sums = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.relative_to(folder).as_posix() != SUMS:
+        if path.is_file() and path.relative_to(folder).as_posix() not in (SUMS, SIGNATURE):
             with path.open("rb") as stream:
                 sums[path.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
     return sums

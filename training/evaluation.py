@@ -12,7 +12,7 @@ from ner.errors import BrokenPackage, RunCancelled
 from ner.predictions import ScoredSpan, Tagged, Tagger
 from ner.scoring import paired_f1_difference, performance
 from ner.settings import Settings
-from registry.packages import PackageStore
+from registry.packages import open_store
 from registry.rollout import current_rollout
 from registry.taggers import load_tagger
 from registry.versions import get_version
@@ -76,7 +76,7 @@ def score_stable(
     if stable is None or not used & set(stable.labels):
         return None
     try:
-        tagger = load_tagger(PackageStore(settings.artifacts / "versions").folder(stable.version, stable.package_hash))
+        tagger = load_tagger(open_store(settings).folder(stable.version, stable.package_hash))
     except BrokenPackage as error:
         _log.warning("The stable version was not compared with: %s", error.message)
         return None

@@ -20,7 +20,7 @@ from ner.database import Database, utc_now
 from ner.errors import BrokenPackage
 from ner.settings import Settings
 from registry import runs, versions
-from registry.packages import PackageStore
+from registry.packages import open_store
 from registry.rollout import current_rollout
 from registry.versions import VersionRecord
 
@@ -71,7 +71,7 @@ def _mirror(database: Database, settings: Settings) -> int:
 def _log_version(database: Database, settings: Settings, store: "MlflowStore", record: VersionRecord) -> None:
     from training.pictures import draw_pictures
 
-    package = PackageStore(settings.artifacts / "versions").folder(record.version, record.package_hash)
+    package = open_store(settings).folder(record.version, record.package_hash)
     history = json.loads((package / "metadata.json").read_text(encoding="utf-8")).get("history", [])
     snapshot = settings.artifacts / "snapshots" / f"{record.data_version}.jsonl.gz"
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ from typing import Any
 from ner.database import Database, utc_now
 from ner.settings import Settings
 from registry import runs
-from registry.packages import PackageStore
+from registry.packages import open_store
 from registry.runs import Progress, Run
 from registry.taggers import load_tagger
 from registry.versions import VersionRecord, next_version, register
@@ -88,7 +88,7 @@ def _register(
         # First, so that a run that was cancelled or taken over stops here, before anything is written for it.
         runs.finish_run(connection, run, progress, version=record.version, result=result)
         _write(draft / "metadata.json", _metadata(draft, record) | {"nested_left_out": nested_left_out})
-        digest = PackageStore(settings.artifacts / "versions").add(record.version, draft)
+        digest = open_store(settings).add(record.version, draft)
         record = dataclasses.replace(record, package_hash=digest)
         register(connection, record)
     return record

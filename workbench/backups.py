@@ -18,7 +18,7 @@ from ner.settings import Settings
 _MANIFEST = "manifest.json"
 _DATABASES = ("workbench.db", "mlflow.db")
 _FOLDERS = ("artifacts", "mlartifacts")
-_SECRETS = ("secret.key", "admin.key")
+_SECRETS = ("secret.key", "admin.key", "signing.key", "signing.pub")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from ner.database import Database
 from ner.errors import NerError
 from ner.settings import Settings
 from registry import audit
-from registry.packages import PackageStore
+from registry.packages import open_store
 from registry.rollout import current_rollout
 from registry.versions import list_versions
 from workbench import launcher
@@ -69,7 +69,7 @@ def _audit(settings: Settings) -> str:
 
 
 def _packages(settings: Settings) -> str:
-    store = PackageStore(settings.artifacts / "versions")
+    store = open_store(settings)
     with Database(settings.database).reading() as connection:
         versions = list_versions(connection)
     for record in versions:

@@ -15,7 +15,7 @@ from ner.errors import InvalidInput, NoServingVersion, NotFound
 from ner.predictions import ScoredSpan, Tagger
 from ner.scoring import performance
 from ner.settings import Settings, load_settings
-from registry.packages import PackageStore
+from registry.packages import open_store
 from registry.rollout import current_rollout
 from registry.taggers import load_tagger
 from registry.versions import get_version
@@ -42,7 +42,7 @@ class Installation:
                 if version is None:
                     raise NoServingVersion(f"No version is {name} now.")
             record = get_version(connection, version)
-        store = PackageStore(self.settings.artifacts / "versions")
+        store = open_store(self.settings)
         return version, load_tagger(store.folder(version, record.package_hash))
 
     def evaluate(self, file: Path, version: str, format_name: str) -> dict[str, Any]:
