@@ -1,5 +1,6 @@
-"""Which document a person should look at next."""
+"""Which document a person should look at next, and the lease that keeps it theirs meanwhile."""
 
+import datetime as dt
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -7,14 +8,48 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from annotation.capture import CapturedText, open_captured
-from annotation.stored import as_document, is_corrected, load_dataset, select_documents
+from annotation.stored import Dataset, as_document, is_corrected, load_dataset, select_documents
 from ner import tables
+from ner.database import lock_for_appending, utc_now
 from ner.documents import Document
 from ner.errors import InvalidSetting
 
+LEASE_SECONDS = 900
 _ROWS_AT_A_TIME = 20
 Order = Literal["uncorrected", "position"]
-_documents, _captured = tables.documents, tables.captured_texts
+_documents, _captured, _revisions, _leases = tables.documents, tables.captured_texts, tables.revisions, tables.leases
+
+
+def take_next(
+    connection: Connection,
+    dataset: str,
+    author: str,
+    *,
+    exclude: Collection[str] = (),
+    order: Order = "uncorrected",
+    among: Collection[str] | None = None,
+    now: dt.datetime | None = None,
+) -> tuple[Document | None, str, int]:
+    """`next_document`, leased to `author` for 15 minutes: nobody else is given it where its dataset asks for no more
+    people. A correction that comes after the lease has ended is stored all the same. Run it in a writing transaction.
+
+    `among`: choose from these ids only. Raises NotFound for the dataset.
+    """
+    now = now or utc_now()
+    lock_for_appending(connection, f"tasks {dataset}")
+    connection.execute(_leases.delete().where(_leases.c.expires_at <= now))
+    found = next_document(connection, dataset, exclude=exclude, order=order, author=author, among=among, now=now)
+    if found[0] is not None:
+        release(connection, found[0].id, author)
+        ends = now + dt.timedelta(seconds=LEASE_SECONDS)
+        connection.execute(_leases.insert().values(document_id=found[0].id, holder=author, expires_at=ends))
+    return found
+
+
+def release(connection: Connection, document_id: str, author: str) -> None:
+    """Give a leased document back."""
+    mine = (_leases.c.document_id == document_id, _leases.c.holder == author)
+    connection.execute(_leases.delete().where(*mine))
 
 
 def next_document(
@@ -24,21 +59,23 @@ def next_document(
     exclude: Collection[str],
     order: Order = "uncorrected",
     author: str | None = None,
+    among: Collection[str] | None = None,
+    now: dt.datetime | None = None,
 ) -> tuple[Document | None, str, int]:
     """(document or None, why it was chosen, how many are left with it).
 
     "uncorrected": documents without any label first, then those on which people do not agree yet, then those that
     came labelled and that nobody corrected; "position": every document. Both keep the file's order and leave out the
-    ids in `exclude` and what `author` has corrected. Raises NotFound for the dataset.
+    ids in `exclude`, what `author` has corrected, and what as many people as the dataset asks for have corrected or
+    hold a lease on. Raises NotFound for the dataset.
     """
-    conditions = [_documents.c.dataset_id == load_dataset(connection, dataset).id]
+    rules = load_dataset(connection, dataset)
+    conditions = _open_to(rules, author, order, now or utc_now())
     if exclude:
         conditions.append(_documents.c.id.not_in(exclude))
-    if author is not None:
-        conditions.append(~is_corrected(by=author))
-    if order == "uncorrected":
-        conditions.append(sa.or_(_documents.c.gold_revision.is_(None), ~is_corrected()))
     remaining = connection.scalar(sa.select(sa.func.count()).select_from(_documents).where(*conditions)) or 0
+    if among is not None:
+        conditions.append(_documents.c.id.in_(among))
     ranked = [_rank(), _documents.c.position] if order == "uncorrected" else [_documents.c.position]
     # The id first: sorting whole texts would be slow.
     first = sa.select(_documents.c.id).where(*conditions).order_by(*ranked).limit(1).scalar_subquery()
@@ -46,6 +83,34 @@ def next_document(
     if row is None:
         return None, "Nothing is left to correct here.", 0
     return as_document(row), _reason(row), remaining
+
+
+def open_documents(connection: Connection, dataset: str, author: str, *, exclude: Collection[str]) -> list[str]:
+    """The ids of every document that `author` may be given, in the file's order. Raises NotFound."""
+    conditions = _open_to(load_dataset(connection, dataset), author, "uncorrected", utc_now())
+    if exclude:
+        conditions.append(_documents.c.id.not_in(exclude))
+    return list(connection.scalars(sa.select(_documents.c.id).where(*conditions).order_by(_documents.c.position)))
+
+
+def _open_to(rules: Dataset, author: str | None, order: Order, now: dt.datetime) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = [_documents.c.dataset_id == rules.id]
+    if author is not None:
+        conditions.append(~is_corrected(by=author))
+    if order == "uncorrected":
+        conditions.append(_documents.c.id.not_in(_taken(rules.annotators_required, author, now)))
+    return conditions
+
+
+def _taken(required: int, author: str | None, now: dt.datetime) -> sa.Select[Any]:
+    """The documents that `required` people have corrected, or hold a lease on; one's own lease does not count."""
+    others = (_leases.c.expires_at > now, *([_leases.c.holder != author] if author is not None else []))
+    people = sa.union(
+        sa.select(_revisions.c.document_id, _revisions.c.author).where(_revisions.c.kind == "correction"),
+        sa.select(_leases.c.document_id, _leases.c.holder).where(*others),
+    ).subquery()
+    document = people.c.document_id
+    return sa.select(document).group_by(document).having(sa.func.count() >= required)
 
 
 def next_captured(

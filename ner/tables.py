@@ -110,6 +110,13 @@ revisions = Table(
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("document_id", "revision"),
 )
+leases = Table(
+    "leases",
+    metadata,
+    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
 snapshots = Table(
     "snapshots",
     metadata,
