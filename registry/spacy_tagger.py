@@ -20,6 +20,7 @@ from ner.errors import BrokenPackage
 from ner.predictions import ConfidenceKind, Tagged
 from ner.tags import TokenSpan
 from registry.features import load_vocabulary, normalise
+from registry.labels import renamed_labels
 from registry.reading import Reading, ScoredTokenSpan, placed, read_text
 from registry.windows import Window
 
@@ -37,6 +38,7 @@ class SpacyTagger:
 
     def __init__(self, folder: Path) -> None:
         self._words = load_vocabulary(folder / "vocabulary.json").words
+        self._renamed = renamed_labels(folder)
         try:
             self._language = spacy.load(folder / "spacy")
             self._recogniser = self._language.get_pipe("ner")
@@ -46,7 +48,11 @@ class SpacyTagger:
             ) from error
         moves = self._recogniser.moves
         self._actions = _Actions(moves.get_class_name(number) for number in range(moves.n_moves))
-        self.labels = tuple(sorted(self._recogniser.labels))
+        self.labels = tuple(sorted({self._renamed.get(label, label) for label in self._recogniser.labels}))
+        # Pipelines from elsewhere may share one component of vectors between several others.
+        self._upstream = [
+            pipe for name, pipe in self._language.pipeline if name != "ner" and hasattr(pipe, "listeners")
+        ]
         self._turn = threading.Lock()
 
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
@@ -56,11 +62,12 @@ class SpacyTagger:
         found: list[list[ScoredTokenSpan]] = [[] for _ in texts]
         # The zone frees the strings that spaCy would otherwise keep for ever; it is one per pipeline.
         with self._turn, self._language.memory_zone():
-            for first in range(0, len(places), _BATCH_WINDOWS):
-                batch = places[first : first + _BATCH_WINDOWS]
+            for begin in range(0, len(places), _BATCH_WINDOWS):
+                batch = places[begin : begin + _BATCH_WINDOWS]
                 docs = [make_doc(self._language, *_words(readings[number], window)) for number, window in batch]
                 for (number, window), path in zip(batch, self._paths(docs), strict=True):
-                    found[number].extend(placed(window, path.spans, path.confidences))
+                    spans = [(first, end, self._renamed.get(label, label)) for first, end, label in path.spans]
+                    found[number].extend(placed(window, spans, path.confidences))
         return [reading.answer(spans, self._known(reading)) for reading, spans in zip(readings, found, strict=True)]
 
     def _known(self, reading: Reading) -> NDArray[np.bool_]:
@@ -68,6 +75,8 @@ class SpacyTagger:
 
     def _paths(self, docs: Sequence[Doc]) -> list["_Path"]:
         """Step through all documents at once, one token each."""
+        for pipe in self._upstream:
+            docs = list(pipe.pipe(docs))
         states = self._recogniser.moves.init_batch(docs)
         paths = [_Path(len(doc)) for doc in docs]
         step = self._recogniser.model.predict(docs)

@@ -10,6 +10,7 @@ from ner.predictions import Tagger
 # Imported when first needed: a process that serves ONNX alone never loads spaCy.
 _BACKENDS = {
     "onnx": ("registry.onnx_tagger", "OnnxTagger"),
+    "onnx_encoder": ("registry.encoder_tagger", "EncoderTagger"),
     "spacy": ("registry.spacy_tagger", "SpacyTagger"),
 }
 

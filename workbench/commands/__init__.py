@@ -8,6 +8,7 @@ import sys
 import click
 
 from ner.errors import NerError
+from workbench.commands.added import add as _add_version  # noqa: F401 - joins the group 'versions'
 from workbench.commands.answers import bulk, predict
 from workbench.commands.audit import audit
 from workbench.commands.care import backup, doctor, restore

@@ -11,10 +11,13 @@ from workbench.commands.server import Server
 _reason = click.option("--reason", default="", help="Kept in the audit trail.")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
-def versions(as_json: bool) -> None:
-    """List the registered versions, newest first."""
+@click.pass_context
+def versions(context: click.Context, as_json: bool) -> None:
+    """List the registered versions, newest first; or add one that was trained elsewhere."""
+    if context.invoked_subcommand is not None:
+        return
     listed = Server().get("/api/v1/versions")["versions"]
     show({"versions": listed}, as_json, _describe_versions)
 
