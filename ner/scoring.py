@@ -1,4 +1,4 @@
-"""How right spans are. Everything here is strict: a span counts when its borders and its label are both right.
+"""How right spans are. Where no scheme is named it is strict: a span counts when borders and label are both right.
 
 Scores are micro-averaged over documents. Intervals are 95 % bootstrap percentile intervals over documents (the unit
 that people sample), so they hold however spans cluster inside a document.
@@ -6,7 +6,7 @@ that people sample), so they hold however spans cluster inside a document.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from ner.errors import InvalidInput
 from ner.outcomes import OUTCOMES, Found, Marked, Outcome, Wanted, key_of, match_spans
 from ner.predictions import ScoredSpan
 from ner.reliability import confidence_histogram, reliability
+from ner.schemes import scheme_scores
 
 DifferenceKind = Literal["match", "label", "border", "both", "missing", "spurious"]
 Counts = NDArray[np.int64]
@@ -227,6 +228,7 @@ def _outcome_part(
     return {
         "confusion": {"labels": [*labels, NO_LABEL], "matrix": matrix.tolist()},
         "outcomes": {outcome: outcomes[outcome] for outcome in OUTCOMES},
+        "schemes": {scheme: asdict(score) for scheme, score in scheme_scores(outcomes).items()},
     }
 
 
