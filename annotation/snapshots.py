@@ -52,7 +52,8 @@ class NotedSnapshot:
 @dataclass(frozen=True, slots=True)
 class SnapshotDocument:
     """One frozen document; `is_correction` says that a person, not a file, settled it. `joined_by` is what stands
-    between the tokens of its import, where that is known.
+    between the tokens of its import, where that is known. `must_pass`: every version has to answer it exactly, and none
+    learns from it (`"must_pass": true` in the document's meta).
     """
 
     text: str
@@ -60,6 +61,7 @@ class SnapshotDocument:
     document_id: str
     is_correction: bool
     joined_by: str | None = None
+    must_pass: bool = False
 
 
 def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path) -> Snapshot:
@@ -141,6 +143,8 @@ def _lines(connection: Connection, dataset_id: str) -> Iterator[tuple[bytes, lis
         }
         if isinstance(row.meta.get("joined_by"), str):
             fields["joined_by"] = row.meta["joined_by"]
+        if row.meta.get("must_pass") is True:
+            fields["must_pass"] = True
         yield json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n", row.gold
 
 
@@ -185,4 +189,5 @@ def _as_document(fields: dict[str, Any]) -> SnapshotDocument:
         fields["document_id"],
         bool(fields["is_correction"]),
         fields.get("joined_by"),
+        bool(fields.get("must_pass", False)),
     )

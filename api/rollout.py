@@ -63,7 +63,9 @@ def roll_back(body: ReasonRequest, wiring: Wired, caller: Called) -> RolloutShap
 def _promote(connection: Connection, body: PromoteRequest, caller: Caller) -> Rollout:
     if body.version is not None and current_rollout(connection).stable is None:
         return registry_rollout.set_stable(connection, body.version, actor=caller.name, reason=body.reason)
-    return registry_rollout.promote(connection, body.version, actor=caller.name, reason=body.reason)
+    return registry_rollout.promote(
+        connection, body.version, actor=caller.name, reason=body.reason, override=body.override
+    )
 
 
 def _change(wiring: Wiring, change: Callable[[Connection], Rollout]) -> RolloutShape:

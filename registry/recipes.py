@@ -50,8 +50,13 @@ _RANGES = {
     "batch_words": _Range(10, 100_000),
     "width": _Range(8, 512),
     "depth": _Range(1, 16),
+    "correction_weight": _Range(1, 20),
     "seed": _Range(0, 2**31 - 1),
 }
+
+OF_THE_RUN = frozenset({"correction_weight"})
+"""Parameters that say what is learned from, not how: `correction_weight` is how often a person's correction stands in
+the train part beside each imported document."""
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -83,6 +88,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                     "input_dropout": 0.5,
                     "recurrent_dropout": 0.0,
                     "output_dropout": 0.5,
+                    "correction_weight": 2,
                     "seed": 1,
                 },
             ),
@@ -97,6 +103,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                     "dropout": 0.1,
                     "width": 96,
                     "depth": 4,
+                    "correction_weight": 2,
                     "seed": 1,
                 },
             ),

@@ -19,7 +19,8 @@ from ner import tables
 from ner.database import lock_for_appending, utc_now
 from ner.errors import Conflict, InvalidInput
 from registry import audit
-from registry.versions import get_version
+from registry.gate import broken_examples
+from registry.versions import VersionRecord, get_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +81,38 @@ def set_canary(connection: Connection, version: str, percent: float, *, actor: s
     return _write(connection, state, "canary", actor, reason, canary=version, percent=float(percent), salt=salt)
 
 
-def promote(connection: Connection, version: str | None = None, *, actor: str, reason: str = "") -> Rollout:
-    """Make the canary (or `version`) the stable one; the stable one becomes `previous`."""
+def promote(
+    connection: Connection, version: str | None = None, *, actor: str, reason: str = "", override: bool = False
+) -> Rollout:
+    """Make the canary (or `version`) the stable one; the stable one becomes `previous`.
+
+    Raises Conflict where the version answers a must-pass example wrongly, unless `override`, which the audit trail
+    keeps with the examples that were waved through.
+    """
     state = _locked(connection)
     chosen = version or state.canary
     if chosen is None:
         raise Conflict("There is no canary to promote; set one, or name a version.")
-    get_version(connection, chosen)
+    record = get_version(connection, chosen)
     if chosen == state.stable:
         raise Conflict(f"Version {chosen} is stable already.")
+    _hold_broken(connection, record, actor, reason, override=override)
     return _write(
         connection, state, "promote", actor, reason, stable=chosen, previous=state.stable, canary=None, percent=0.0
     )
+
+
+def _hold_broken(connection: Connection, record: VersionRecord, actor: str, reason: str, *, override: bool) -> None:
+    broken = broken_examples(record.performance)
+    if not broken:
+        return
+    if not override:
+        raise Conflict(
+            f"Version {record.version} answers {len(broken)} must-pass examples wrongly, the first “{broken[0]}”; "
+            "promote it with an override, which the audit trail keeps, or train another."
+        )
+    details = {"reason": reason, "broken": broken}
+    audit.append(connection, actor=actor, action="gate.overridden", subject=record.version, details=details)
 
 
 def roll_back(connection: Connection, *, actor: str, reason: str = "") -> Rollout:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ner.documents import LabelledText
 from ner.errors import InvalidInput
 from training.fitted import Epoch, Fitted, Report, ShouldStop
-from training.recipes import Recipe
+from training.recipes import OF_THE_RUN, Recipe
 
 __all__ = ["Epoch", "Fitted", "fit"]
 
@@ -43,7 +43,8 @@ def fit(
         raise InvalidInput("Training needs at least one label.")
     module, name = _FITTERS[recipe.name]
     fitter = getattr(importlib.import_module(module), name)
-    fitted: Fitted = fitter(recipe.parameters, train, dev, labels, folder, report, should_stop)
+    parameters = {name: value for name, value in recipe.parameters.items() if name not in OF_THE_RUN}
+    fitted: Fitted = fitter(parameters, train, dev, labels, folder, report, should_stop)
     _write(folder / "labels.json", list(labels))
     _write(folder / "metadata.json", _metadata(recipe, labels, fitted))
     return fitted

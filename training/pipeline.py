@@ -13,10 +13,12 @@ from typing import Any
 from ner.database import Database, utc_now
 from ner.settings import Settings
 from registry import runs
+from registry.gate import judge
 from registry.packages import open_store
 from registry.runs import Progress, Run
 from registry.taggers import load_tagger
 from registry.versions import VersionRecord, next_version, register
+from training.behaviour import check_behaviour
 from training.drafts import new_draft
 from training.evaluation import evaluate
 from training.fitting import Epoch, fit
@@ -46,13 +48,16 @@ def run_training(
     frozen = freeze_dataset(database, settings, run)
     relay = _EpochRelay(report)
     with new_draft(settings, run.id) as draft:
-        fitted = fit(recipe, frozen.parts.train, frozen.parts.dev, frozen.labels, draft, relay, should_stop)
+        train = frozen.weighted_train(int(recipe.parameters["correction_weight"]))
+        fitted = fit(recipe, train, frozen.parts.dev, frozen.labels, draft, relay, should_stop)
         relay.enter("scoring", _SCORING)
         # From the files that will serve, not from the network in memory.
         tagger = load_tagger(draft)
         evaluation = evaluate(database, settings, tagger, frozen.parts, fitted.vocabulary, should_stop)
+        figures = evaluation.performance | {"behaviour": check_behaviour(tagger, frozen.must_pass, should_stop)}
+        figures["gate"] = dataclasses.asdict(judge(figures))
         relay.enter("registering", _REGISTERING)
-        _write(draft / "performance.json", evaluation.performance)
+        _write(draft / "performance.json", figures)
         _write(draft / "profile.json", evaluation.profile)
         record = VersionRecord(
             version="",
@@ -64,12 +69,13 @@ def run_training(
             dataset=run.dataset,
             git_commit=git_commit(),
             hyperparameters=dict(recipe.parameters),
-            performance=evaluation.performance,
+            performance=figures,
             labels=list(tagger.labels),
             package_hash="",
             run_id=run.id,
         )
-        return _register(database, settings, run, draft, record, relay.progress, frozen.nested_left_out)
+        left_out = {"nested_left_out": frozen.nested_left_out, "leaks_left_out": frozen.leaks_left_out}
+        return _register(database, settings, run, draft, record, relay.progress, left_out)
 
 
 def _register(
@@ -79,7 +85,7 @@ def _register(
     draft: Path,
     record: VersionRecord,
     progress: Progress,
-    nested_left_out: int,
+    left_out: dict[str, int],
 ) -> VersionRecord:
     seconds = (record.training_completed_at - record.training_started_at).total_seconds()
     result = {name: record.performance[name] for name in _RESULT} | {"seconds": seconds}
@@ -87,7 +93,7 @@ def _register(
         record = dataclasses.replace(record, version=next_version(connection))
         # First, so that a run that was cancelled or taken over stops here, before anything is written for it.
         runs.finish_run(connection, run, progress, version=record.version, result=result)
-        _write(draft / "metadata.json", _metadata(draft, record) | {"nested_left_out": nested_left_out})
+        _write(draft / "metadata.json", _metadata(draft, record) | left_out)
         digest = open_store(settings).add(record.version, draft)
         record = dataclasses.replace(record, package_hash=digest)
         register(connection, record)

@@ -69,6 +69,9 @@ class ReasonRequest(Shape):
 class PromoteRequest(Shape):
     version: str | None = Field(None, description="Empty means the canary.")
     reason: str = ""
+    override: bool = Field(
+        False, description="Promote although a must-pass example is broken; the audit keeps it."
+    )
 
 
 class CompareRequest(Shape):

@@ -11,7 +11,7 @@ import pytest
 from ner.tags import tag_names
 from registry.features import Featuriser, build_vocabulary
 from registry.onnx_tagger import emit, open_session
-from registry.recipes import get_recipe
+from registry.recipes import OF_THE_RUN, get_recipe
 from tests.training.small_corpus import TINY, small_corpus
 from training.batches import Corpus, even_batches, number_sentences
 from training.crf_layer import CrfLayer
@@ -32,7 +32,8 @@ class Exported:
         keras.utils.set_random_seed(3)
         words = [word for sentence in cut_documents(small_corpus(), LABELS).sentences for word in sentence.words]
         vocabulary = build_vocabulary(words)
-        parameters = Parameters(**get_recipe("bilstm_crf.v1", TINY).parameters)
+        recipe = get_recipe("bilstm_crf.v1", TINY).parameters
+        parameters = Parameters(**{name: value for name, value in recipe.items() if name not in OF_THE_RUN})
         self.folder = folder
         self.network = Network(vocabulary.sizes(), len(TAGS), parameters)
         random = np.random.default_rng(5)

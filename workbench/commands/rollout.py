@@ -52,11 +52,12 @@ def canary(version: str, share: float, reason: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("version", required=False)
+@click.option("--override", is_flag=True, help="Although it answers a must-pass example wrongly.")
 @_reason
 @json_option
-def promote(version: str | None, reason: str, as_json: bool) -> None:
+def promote(version: str | None, override: bool, reason: str, as_json: bool) -> None:
     """Make the canary, or VERSION, the one that answers."""
-    body = {"version": version, "reason": reason}
+    body = {"version": version, "reason": reason, "override": override}
     show(_state(Server().post("/api/v1/rollout/promote", body)), as_json, _describe_state)
 
 

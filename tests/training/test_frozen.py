@@ -1,0 +1,81 @@
+"""What a run learns from: no leak, no must-pass example, and corrections with the weight that the recipe gives."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from annotation.imports import import_file
+from ner.database import Database
+from ner.documents import EntitySpan, LabelledText
+from ner.settings import Settings
+from registry import runs
+from tests.training.small_corpus import small_corpus
+from tests.training.words_tagger import WordsTagger
+from training.behaviour import check_behaviour
+from training.frozen import Frozen, freeze_dataset
+from training.splits import Splits, part_of
+
+
+def _frozen(database: Database, settings: Settings, folder: Path, rows: list[dict[str, object]]) -> Frozen:
+    path = folder / "news.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with database.transaction() as connection:
+        import_file(connection, path, dataset="news", actor="ada")
+        runs.request_run(connection, "news", "bilstm_crf.v1", {}, "ada")
+        run = runs.claim_run(connection, "worker")
+    assert run is not None
+    return freeze_dataset(database, settings, run)
+
+
+def _row(document: LabelledText, **meta: object) -> dict[str, object]:
+    spans = [{"start": span.start, "end": span.end, "label": span.label} for span in document.spans]
+    return {"text": document.text, "spans": spans, "meta": meta}
+
+
+def _text_in(part: str, stem: str) -> str:
+    """A text in that part; the words at its end decide."""
+    endings = ("then", "again", "once", "there", "later", "quietly", "slowly", "often", "alone", "twice", "early")
+    pairs = (f"{stem} {first} {second} ." for first in endings for second in endings)
+    return next(text for text in pairs if part_of(text) == part)
+
+
+def test_a_train_text_is_left_out_when_a_test_text_is_nearly_the_same(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    stem = (
+        "Ada Byron said on Monday that the long talks about the river between the two banks will go on in Oslo "
+        "until all of the ministers of both sides have signed what they wrote down"
+    )
+    twins = [LabelledText(_text_in(part, stem), (EntitySpan(0, 9, "per"),)) for part in ("train", "test")]
+    frozen = _frozen(database, settings, tmp_path, [_row(document) for document in [*small_corpus(), *twins]])
+    assert frozen.leaks_left_out == 1
+    assert twins[0] not in frozen.parts.train
+    assert twins[1] in frozen.parts.test
+
+
+def test_a_must_pass_example_is_in_no_part(database: Database, settings: Settings, tmp_path: Path) -> None:
+    example = LabelledText("Zoe met Bob .", (EntitySpan(0, 3, "per"), EntitySpan(8, 11, "per")))
+    rows = [*(_row(document) for document in small_corpus()), _row(example, must_pass=True)]
+    frozen = _frozen(database, settings, tmp_path, rows)
+    assert frozen.must_pass == [example]
+    assert not any(example in part for part in (frozen.parts.train, frozen.parts.dev, frozen.parts.test))
+
+
+@pytest.mark.parametrize(("weight", "times"), [(1, 1), (3, 3)])
+def test_a_correction_stands_as_often_as_the_recipe_says(weight: int, times: int) -> None:
+    imported, corrected = LabelledText("one .", ()), LabelledText("two .", ())
+    frozen = Frozen("", Splits([imported, corrected], [], []), [], 0, [corrected], [], 0)
+    train = frozen.weighted_train(weight)
+    assert (train.count(imported), train.count(corrected)) == (1, times)
+
+
+def test_an_example_is_broken_when_anything_is_missing_or_too_much() -> None:
+    tagger = WordsTagger({"Ada": "per", "Oslo": "geo"})
+    right = LabelledText("Ada left Oslo .", (EntitySpan(0, 3, "per"), EntitySpan(9, 13, "geo")))
+    missing = LabelledText("Ada met Bob .", (EntitySpan(0, 3, "per"), EntitySpan(8, 11, "per")))
+    too_much = LabelledText("The Oslo accords .", ())
+    found = check_behaviour(tagger, [right, missing, too_much], lambda: False)
+    assert found["examples"] == 3
+    assert [example["text"] for example in found["broken"]] == [missing.text, too_much.text]
+    assert found["broken"][0]["found"] == [[0, 3, "per"]]
