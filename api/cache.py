@@ -4,7 +4,6 @@ Keys are an HMAC of version and text, values are offsets, labels and counts: no 
 """
 
 import asyncio
-import hmac
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ import orjson
 
 from api.redis_link import RedisLink
 from ner.predictions import ScoredSpan, Tagged
+from registry.macs import Mac
 
 _KEPT_SECONDS = 3600
 _MOST_WRITES = 1_000
@@ -24,7 +24,7 @@ class AnswerCache:
     """The newest `entries` answers; 0 switches it off, Redis included."""
 
     def __init__(self, secret: bytes, entries: int, link: RedisLink | None = None) -> None:
-        self._secret = secret
+        self._mac = Mac(secret)
         self._entries = entries
         self._link = link
         self._known: OrderedDict[bytes, Tagged] = OrderedDict()
@@ -35,7 +35,7 @@ class AnswerCache:
     def key(self, version: str, digest: str, text: str) -> bytes:
         """The name of the answer that this package of this version gives to this text."""
         message = b"\0".join((version.encode(), digest.encode(), text.encode("utf-8", "surrogatepass")))
-        return hmac.digest(self._secret, message, "sha256")
+        return self._mac.digest(message)
 
     async def find_many(self, keys: Sequence[bytes]) -> dict[bytes, Tagged]:
         """The answers that are known."""

@@ -21,7 +21,8 @@ from fastapi import Request, Response
 from api.exchange import Caller
 from ner.database import Database, utc_now
 from ner.errors import NotAllowed, NotSignedIn
-from registry.keys import API_KEY, derived_key, find_user, key_by_prefix, key_fingerprint, prefix_of
+from registry.keys import API_KEY, derived_key, find_user, key_by_prefix, mac_fingerprint, prefix_of
+from registry.macs import Mac
 
 FRESH_SECONDS = 2.0
 # While the database does not answer, what was known of a caller holds a little longer.
@@ -67,7 +68,7 @@ class Callers:
         self._database = database
         self._secret = secret
         self._session_key = derived_key(secret, "session")
-        self._key_of_keys = derived_key(secret, API_KEY)
+        self._mac_of_keys = Mac(derived_key(secret, API_KEY))
         self._lifetime = dt.timedelta(hours=hours)
         self._known: OrderedDict[tuple[AccountKind, str], _Remembered] = OrderedDict()
         self._resting_until = 0.0
@@ -100,7 +101,7 @@ class Callers:
         account = await self._account("key", prefix) if prefix is not None else None
         if account is None or not account.is_valid(utc_now()):
             raise NotSignedIn(_WRONG_KEY)
-        if not hmac.compare_digest(account.secret_hash, key_fingerprint(self._key_of_keys, key)):
+        if not hmac.compare_digest(account.secret_hash, mac_fingerprint(self._mac_of_keys, key)):
             raise NotSignedIn(_WRONG_KEY)
         return account.caller
 

@@ -6,6 +6,7 @@ One pure ASGI middleware; what is not the API's own path passes through untouche
 from collections.abc import MutableMapping
 from typing import Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import BodyTooLarge, Fact, fact_noted, fact_of
@@ -50,6 +51,8 @@ class Edge:
         lane = self._lanes.get((scope["method"], scope["path"]))
         try:
             await (self._app if lane is None else lane)(scope, receive, sender)
+        except ClientDisconnect:
+            return
         except Exception as error:
             fact = fact_noted(error, exchange.request_id)
             if sender.has_started:

@@ -1,6 +1,8 @@
 """The parts of one API app, made once at the door and handed to whoever needs them."""
 
 import asyncio
+import gc
+import sys
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection
@@ -23,6 +25,8 @@ from registry.prediction_log import CapturedText, PredictionLog
 
 PACKAGES = "versions"
 SPOOL = "spool"
+_SWITCH_SECONDS = 0.0005
+_GARBAGE = (20_000, 20, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,14 @@ class Wiring:
 
     async def start(self) -> None:
         """Load the versions that answer, and begin to follow the rollout and to write the log."""
+        # The threads that write and follow shall not keep the event loop waiting for five milliseconds at a time.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         await asyncio.to_thread(self.serving.start)
         self.log.start()
+        # What is there now stays: collecting garbage need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GARBAGE)
 
     async def stop(self) -> None:
         """Stop what `start` began; what waits to be logged is written first."""

@@ -18,6 +18,7 @@ from ner.database import utc_now
 from ner.errors import Conflict, InvalidInput, NotFound, NotSignedIn
 from ner.roles import Role, as_role
 from registry import audit
+from registry.macs import Mac
 
 PREFIX_CHARACTERS = 8
 API_KEY = "api key"
@@ -63,12 +64,12 @@ def derived_key(secret: bytes, purpose: str) -> bytes:
 
 def fingerprint(secret: bytes, purpose: str, value: str) -> str:
     """What is stored of a secret value: HMAC-SHA256 as 64 hexadecimal digits."""
-    return key_fingerprint(derived_key(secret, purpose), value)
+    return mac_fingerprint(Mac(derived_key(secret, purpose)), value)
 
 
-def key_fingerprint(derived: bytes, value: str) -> str:
-    """The same under a key that was derived before, for those who compare often."""
-    return hmac.digest(derived, value.encode("utf-8", "surrogatepass"), "sha256").hex()
+def mac_fingerprint(mac: Mac, value: str) -> str:
+    """The same by a MAC that was prepared before, for those who compare often."""
+    return mac.digest(value.encode("utf-8", "surrogatepass")).hex()
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------

@@ -24,20 +24,13 @@ KeepText = Callable[[Connection, CapturedText], None]
 _KEPT_DAYS = 30
 _COLUMNS = tuple(field.name for field in dataclasses.fields(LoggedPrediction))
 _NAMES = ", ".join(_COLUMNS)
-# One statement for a whole batch: the driver then needs the interpreter once, and not for every row.
-_FROM_JSON = {
-    "sqlite": "SELECT "
-    + ", ".join(
-        f"substr(json_extract(value, '$.{name}'), 1, 26)" if name == "at" else f"json_extract(value, '$.{name}')"
-        for name in _COLUMNS
-    )
-    + " FROM json_each(:rows)",
-    "postgresql": f"SELECT {_NAMES} FROM json_populate_recordset(NULL::predictions, CAST(:rows AS json))",
-}
-_INSERT = {
-    dialect: sa.text(f"INSERT INTO predictions ({_NAMES}) {select}").bindparams(sa.bindparam("rows", type_=sa.Text))
-    for dialect, select in _FROM_JSON.items()
-}
+# One statement for many rows: the driver then needs the interpreter once, and not for every row.
+_FROM_JSON = sa.text(
+    f"INSERT INTO predictions ({_NAMES}) "
+    f"SELECT {_NAMES} FROM json_populate_recordset(NULL::predictions, CAST(:rows AS json))"
+)
+# SQLite binds at most 32,766 values.
+_ROWS_AT_ONCE = 500
 _MARK = sa.text("INSERT INTO log_batches (id, at) VALUES (:id, :at) ON CONFLICT DO NOTHING").bindparams(
     sa.bindparam("at", type_=tables.log_batches.c.at.type)
 )
@@ -76,9 +69,12 @@ def write(connection: Connection, batch: LogBatch, keep_text: KeepText) -> bool:
     """Write a batch on a connection in a transaction; False where it was written before."""
     if connection.execute(_MARK, {"id": batch.id, "at": utc_now()}).rowcount == 0:
         return False
-    if batch.rows:
+    if connection.dialect.name == "sqlite":
+        for first in range(0, len(batch.rows), _ROWS_AT_ONCE):
+            _insert_values(connection, batch.rows[first : first + _ROWS_AT_ONCE])
+    elif batch.rows:
         rows = orjson.dumps(batch.rows, default=_moment, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
-        connection.execute(_INSERT[connection.dialect.name], {"rows": rows})
+        connection.execute(_FROM_JSON, {"rows": rows})
     for text in batch.texts:
         keep_text(connection, text)
     return True
@@ -88,6 +84,18 @@ def forget_old_batches(connection: Connection) -> None:
     """Delete the ids of batches that nobody will send again."""
     before = utc_now() - dt.timedelta(days=_KEPT_DAYS)
     connection.execute(tables.log_batches.delete().where(tables.log_batches.c.at < before))
+
+
+def _insert_values(connection: Connection, rows: Sequence[LoggedPrediction]) -> None:
+    places = ", ".join([f"({', '.join('?' * len(_COLUMNS))})"] * len(rows))
+    values = tuple(_sqlite_value(getattr(row, name)) for row in rows for name in _COLUMNS)
+    connection.exec_driver_sql(f"INSERT INTO predictions ({_NAMES}) VALUES {places}", values)
+
+
+def _sqlite_value(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
 
 
 def _moment(value: object) -> str:

@@ -48,6 +48,7 @@ class PredictionLog:
         self._writing = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._kept_open: sa.Connection | None = None
         self._resting_until = 0.0
         self._tidied_at = float("-inf")
         self.dropped = 0
@@ -71,6 +72,9 @@ class PredictionLog:
 
     def start(self) -> None:
         """Begin to write."""
+        if self._database.is_sqlite:
+            # SQLite tidies its whole journal when the last connection closes, which would be after every batch.
+            self._kept_open = self._database.engine.connect()
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
@@ -82,6 +86,9 @@ class PredictionLog:
             self._thread.join()
             self._thread = None
         self._flush_or_log()
+        if self._kept_open is not None:
+            self._kept_open.close()
+            self._kept_open = None
 
     def flush(self) -> None:
         """Write everything that waits now, what waits on disk first.

@@ -76,11 +76,24 @@ def running(command: Command, folder: Path, *, seconds: float = _SECONDS) -> Ite
             env={**clean, "OMP_NUM_THREADS": "1", **given},
             start_new_session=True,
         )
+    if takes_precedence():
+        precede(process.pid)
     try:
         _wait_until_ready(command, port, process, log, seconds)
         yield Server(port, process, time.perf_counter() - began, log)
     finally:
         stop(process)
+
+
+def takes_precedence() -> bool:
+    """Whether what is measured goes before other work on this machine (BENCH_FIRST=1; needs root on Linux)."""
+    return os.environ.get("BENCH_FIRST") == "1"
+
+
+def precede(pid: int) -> None:
+    """Put the session of a process before all others, in the scheduler's groups as well as by its own niceness."""
+    Path(f"/proc/{pid}/autogroup").write_text("-19")
+    os.setpriority(os.PRIO_PROCESS, pid, -15)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
