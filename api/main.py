@@ -19,11 +19,13 @@ from api import (
     health,
     inference_protocol,
     keys,
+    label_changes,
     predict,
     rollout,
     runs,
     sessions,
     snapshots,
+    team,
     users,
     versions,
 )
@@ -39,8 +41,21 @@ from registry.taggers import load_tagger
 _BODY_BYTES = 16 * 2**20
 # The hot routes first: a path is looked for from the top.
 _ROOMS = (
-    *(predict, health, inference_protocol, sessions, datasets, snapshots, documents, runs, versions, rollout, compare),
-    *(figures, audit, keys, users, demos, capture, docs),
+    *(
+        predict,
+        health,
+        inference_protocol,
+        sessions,
+        datasets,
+        snapshots,
+        documents,
+        team,
+        runs,
+        versions,
+        rollout,
+        compare,
+    ),
+    *(compare, label_changes, figures, audit, keys, users, demos, capture, docs),
 )
 
 

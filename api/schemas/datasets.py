@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.schemas.documents import SpanShape
+from api.schemas.documents import DocumentShape, SpanShape
+from api.schemas.shape import Shape
 
 
 class ExportReport(BaseModel):
@@ -46,3 +47,60 @@ class SnapshotComparison(BaseModel):
     spans: dict[str, int] = Field(description="Spans that differ, by kind: added, removed, label, border.")
     labels: dict[str, dict[str, int]] = Field(description="The same for each label.")
     changes: list[SpanDifference] = Field(description="The first of them.")
+
+
+class HitShape(BaseModel):
+    start: int
+    end: int
+
+
+class FoundDocument(BaseModel):
+    document: DocumentShape
+    hits: list[HitShape] = Field(description="Where it was found, up to 50 places; with a label, spans of that label.")
+
+
+class SearchPage(BaseModel):
+    found: list[FoundDocument]
+    total: int
+
+
+class ChangeRequest(Shape):
+    kind: Literal["rename", "merge", "split", "delete", "relabel", "remove"]
+    labels: list[str] = Field([], max_length=500, description="The labels that it is about.", examples=[["per"]])
+    target: str | None = Field(None, description="What their spans are called after it.", examples=["person"])
+    pattern: str | None = Field(
+        None, max_length=2_000, description="Regular expression: of these labels' spans those whose text it matches."
+    )
+
+
+class ChangedExample(BaseModel):
+    document_id: str
+    text: str
+    before: list[SpanShape]
+    after: list[SpanShape]
+
+
+class ChangeOutcome(BaseModel):
+    id: str | None = Field(description="To undo it by; null for a preview.")
+    labels: list[str] = Field(description="The label set after it.")
+    documents: int
+    spans: dict[str, int] = Field(description="Spans that it touches, by the label that they had.")
+    merged: int = Field(description="Spans that became the same as another one.")
+    examples: list[ChangedExample]
+
+
+class MadeChangeShape(BaseModel):
+    id: str
+    kind: str
+    labels: list[str]
+    target: str | None
+    pattern: str | None
+    documents: int
+    spans: int
+    made_at: str
+    made_by: str
+    is_undone: bool
+
+
+class ChangeList(BaseModel):
+    changes: list[MadeChangeShape]
