@@ -81,9 +81,15 @@ class OwnPostgres:
     def start(self) -> None:
         where = ["-p", str(self.port), "-h", "127.0.0.1", "-k", str(self._folder), "-F"]
         command = [str(self._bin / "postgres"), "-D", str(self._folder / "cluster"), *where]
-        self._process = subprocess.Popen(command, cwd=self._folder, **_AS_POSTGRES, **_QUIET)
         engine = sa.create_engine(self.url)
-        _wait(lambda: engine.connect().close() is None, sa.exc.OperationalError)
+
+        def answers() -> bool:
+            # While a child of the last one still holds its memory, a new server gives up at once.
+            if self._process is None or self._process.poll() is not None:
+                self._process = subprocess.Popen(command, cwd=self._folder, **_AS_POSTGRES, **_QUIET)
+            return engine.connect().close() is None
+
+        _wait(answers, sa.exc.OperationalError)
         engine.dispose()
 
     def kill(self) -> None:

@@ -282,7 +282,7 @@ def test_a_damaged_file_of_the_spool_does_not_hold_up_the_others(
         word_sample=st.lists(st.integers(-(2**31), 2**31 - 1), max_size=16),
     )
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_row_comes_back_as_it_was_written(database: Database, row: LoggedPrediction) -> None:
     log = PredictionLog(database, _kept_nothing)
     log.put(row)
