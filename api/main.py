@@ -55,7 +55,7 @@ _ROOMS = (
         rollout,
         compare,
     ),
-    *(compare, label_changes, figures, audit, keys, users, demos, capture, docs),
+    *(label_changes, figures, audit, keys, users, demos, capture, docs),
 )
 
 
