@@ -2,17 +2,18 @@
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from annotation.datasets import add_labels
-from annotation.stored import Dataset, as_dataset, pairs_of, spans_of
+from annotation.stored import CORRECTIONS, Dataset, as_dataset, load_dataset, pairs_of, spans_of
+from annotation.tasks import release
 from ner import tables
 from ner.database import utc_now
-from ner.documents import EntitySpan, check_spans
+from ner.documents import Document, EntitySpan, check_spans
 from ner.errors import Conflict, InvalidInput, NotFound, StaleCorrection
 
 _documents, _revisions, _datasets = tables.documents, tables.revisions, tables.datasets
@@ -28,8 +29,20 @@ class SavedRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class _Said:
+    """A person's answer on its way into a revision."""
+
+    kind: str
+    base_revision: int
+    operation_id: str
+    author: str
+    spans: Sequence[EntitySpan]
+    model_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision as it was stored. `kind` is "import" or "correction"."""
+    """One revision as it was stored. `kind` is "import", "correction" or "decision"."""
 
     revision: int
     author: str
@@ -52,7 +65,8 @@ def save_correction(
 ) -> SavedRevision:
     """Append a person's answer as the next revision of the document.
 
-    The document is gold when as many people as its dataset asks for agree exactly. Sent again with the same
+    The document is gold when as many people as its dataset asks for agree exactly. Where that is more than one, they
+    work without seeing each other, and another person's correction makes nobody's stale. Sent again with the same
     `operation_id`, the correction is stored once and answered as the first time. `new_labels` may be used although
     the dataset does not have them yet; those that are used join its label set. Run it in a writing transaction.
 
@@ -65,17 +79,59 @@ def save_correction(
     replayed = _replayed(connection, row, operation_id, author, spans)
     if replayed:
         return replayed
-    _check_base(connection, row, base_revision, spans)
+    _check_base(connection, row, base_revision, spans, author if dataset.annotators_required > 1 else None)
     checked = check_spans(row.text, spans, labels={*dataset.labels, *new_labels}, nesting=dataset.nesting)
     used = sorted({span.label for span in checked} - set(dataset.labels))
     if used:
         add_labels(connection, dataset.name, used, actor=author)
-    revision = row.revision + 1
-    _append(connection, row.id, revision, base_revision, operation_id, author, checked, model_version)
+    said = _Said("correction", base_revision, operation_id, author, checked, model_version)
+    _append(connection, row.id, row.revision + 1, said)
+    release(connection, row.id, author)
     is_gold = _is_settled(connection, row.id, checked, dataset.annotators_required)
-    settled = {"gold": pairs_of(checked), "gold_revision": revision} if is_gold else {}
-    connection.execute(_documents.update().where(_documents.c.id == row.id).values(revision=revision, **settled))
-    return SavedRevision(row.id, revision, is_gold)
+    _move_on(connection, row, checked if is_gold else None)
+    return SavedRevision(row.id, row.revision + 1, is_gold)
+
+
+def save_decision(
+    connection: Connection,
+    document_id: str,
+    *,
+    base_revision: int,
+    spans: Sequence[EntitySpan],
+    operation_id: str,
+    author: str,
+) -> SavedRevision:
+    """Append a reviewer's decision: it is gold, whoever agrees. Run it in a writing transaction.
+
+    Raises what `save_correction` raises; any newer revision makes a decision stale.
+    """
+    row = _locked_document(connection, document_id)
+    replayed = _replayed(connection, row, operation_id, author, spans)
+    if replayed:
+        return replayed
+    dataset = _dataset_of(connection, row)
+    _check_base(connection, row, base_revision, spans, None)
+    checked = check_spans(row.text, spans, labels=dataset.labels, nesting=dataset.nesting)
+    _append(connection, row.id, row.revision + 1, _Said("decision", base_revision, operation_id, author, checked))
+    _move_on(connection, row, checked)
+    return SavedRevision(row.id, row.revision + 1, True)
+
+
+def as_seen_by(connection: Connection, document: Document, author: str) -> Document:
+    """The document as a person may see it: where its dataset asks for several people, without what the others said."""
+    dataset = load_dataset(connection, document.dataset)
+    if dataset.annotators_required <= 1 or document.revision == 0:
+        return document
+    row = connection.execute(
+        sa.select(_revisions)
+        .where(_revisions.c.document_id == document.id)
+        .where(sa.or_(_revisions.c.kind.not_in(CORRECTIONS), _revisions.c.author == author))
+        .order_by(_revisions.c.revision.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return replace(document, revision=0, spans=(), is_gold=False)
+    return replace(document, revision=row.revision, spans=spans_of(row.spans))
 
 
 def list_revisions(connection: Connection, document_id: str) -> list[Revision]:
@@ -109,19 +165,27 @@ def _replayed(
     is_same = (stored.document_id, stored.author) == (document.id, author) and set(spans_of(stored.spans)) == set(spans)
     if not is_same:
         raise Conflict("This operation id was used for another correction; send a new one.")
+    if stored.kind == "decision":
+        return SavedRevision(document.id, stored.revision, True)
     others = _agreeing(connection, document.id, stored.spans, until=stored.revision)
     required = _dataset_of(connection, document).annotators_required
     return SavedRevision(document.id, stored.revision, len(others) >= required)
 
 
-def _check_base(connection: Connection, document: Row[Any], base_revision: int, spans: Sequence[EntitySpan]) -> None:
+def _check_base(
+    connection: Connection, document: Row[Any], base_revision: int, spans: Sequence[EntitySpan], blind: str | None
+) -> None:
+    """`blind`: the author, where what other people said meanwhile does not concern them."""
     if base_revision == document.revision:
         return
     if base_revision > document.revision:
         raise InvalidInput(f"The document is at revision {document.revision}; it has no revision {base_revision} yet.")
-    newest = connection.execute(
-        sa.select(_revisions).where(_revisions.c.document_id == document.id, _revisions.c.revision == document.revision)
-    ).one()
+    newer = sa.select(_revisions).where(_revisions.c.document_id == document.id, _revisions.c.revision > base_revision)
+    if blind is not None:
+        newer = newer.where(sa.or_(_revisions.c.kind.not_in(CORRECTIONS), _revisions.c.author == blind))
+    newest = connection.execute(newer.order_by(_revisions.c.revision.desc()).limit(1)).first()
+    if newest is None:
+        return
     raise StaleCorrection(
         f"{newest.author} saved revision {newest.revision} after you opened revision {base_revision}; "
         "look at both and save again.",
@@ -142,34 +206,32 @@ def _shown(text: str, spans: Sequence[EntitySpan]) -> list[dict[str, Any]]:
     ]
 
 
-def _append(
-    connection: Connection,
-    document_id: str,
-    revision: int,
-    base_revision: int,
-    operation_id: str,
-    author: str,
-    spans: Sequence[EntitySpan],
-    model_version: str | None,
-) -> None:
+def _append(connection: Connection, document_id: str, revision: int, said: _Said) -> None:
     try:
         with connection.begin_nested():
             connection.execute(
                 _revisions.insert().values(
                     document_id=document_id,
                     revision=revision,
-                    base_revision=base_revision,
-                    operation_id=operation_id,
-                    author=author,
-                    kind="correction",
-                    spans=pairs_of(spans),
-                    model_version=model_version,
+                    base_revision=said.base_revision,
+                    operation_id=said.operation_id,
+                    author=said.author,
+                    kind=said.kind,
+                    spans=pairs_of(said.spans),
+                    model_version=said.model_version,
                     created_at=utc_now(),
                 )
             )
     except sa.exc.IntegrityError:
         # The document is locked, so only another document's correction can have taken the operation id meanwhile.
         raise Conflict("This operation id was used for another correction; send a new one.") from None
+
+
+def _move_on(connection: Connection, document: Row[Any], gold: Sequence[EntitySpan] | None) -> None:
+    """To the next revision, which is gold where its spans are given."""
+    revision = document.revision + 1
+    settled = {"gold": pairs_of(gold), "gold_revision": revision} if gold is not None else {}
+    connection.execute(_documents.update().where(_documents.c.id == document.id).values(revision=revision, **settled))
 
 
 def _is_settled(connection: Connection, document_id: str, spans: Sequence[EntitySpan], required: int) -> bool:
@@ -182,7 +244,7 @@ def _agreeing(connection: Connection, document_id: str, spans: Sequence[Any], *,
         sa.select(_revisions.c.author, _revisions.c.spans)
         .where(
             _revisions.c.document_id == document_id,
-            _revisions.c.kind == "correction",
+            _revisions.c.kind.in_(CORRECTIONS),
             *([_revisions.c.revision <= until] if until is not None else []),
         )
         .order_by(_revisions.c.revision)

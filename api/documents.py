@@ -1,19 +1,25 @@
 """Documents, their corrections, and which one to look at next."""
 
+from collections.abc import Sequence
+from typing import Literal
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from annotation.capture import TRAFFIC, adopt_captured
-from annotation.corrections import list_revisions, save_correction
+from annotation.corrections import as_seen_by, list_revisions, save_correction
 from annotation.datasets import get_document
 from annotation.stored import load_dataset
-from annotation.tasks import next_captured, next_document
+from annotation.tasks import next_captured, take_next
+from annotation.votes import answers_of, next_disagreement
 from api.bodies import refusals
 from api.exchange import Caller
+from api.order import uncertain_documents
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import (
     AnnotationRequest,
     AnnotationResponse,
+    AnswerShape,
     DocumentShape,
     RevisionList,
     RevisionShape,
@@ -25,6 +31,7 @@ from api.wiring import Wiring
 from ner import tables
 from ner.documents import Document, EntitySpan
 from ner.errors import InvalidInput, InvalidSpan
+from ner.roles import require_role
 from registry import audit
 
 router = guarded_router(prefix="/api/v1", tags=["text"], responses=refusals(401, 403, 404))
@@ -51,7 +58,7 @@ def revisions(document_id: str, wiring: Wired) -> RevisionList:
         RevisionShape(
             revision=one.revision,
             author=one.author,
-            kind="import" if one.kind == "import" else "correction",
+            kind="import" if one.kind == "import" else "decision" if one.kind == "decision" else "correction",
             spans=spans_shape(text, one.spans),
             model_version=one.model_version,
             created_at=one.created_at,
@@ -81,7 +88,7 @@ def annotate(document_id: str, body: AnnotationRequest, wiring: Wired, caller: C
             connection,
             document_id,
             base_revision=body.base_revision,
-            spans=[_span(document.text, span) for span in body.spans],
+            spans=checked_spans(document.text, body.spans),
             operation_id=body.operation_id,
             author=caller.name,
             model_version=body.model_version,
@@ -99,21 +106,31 @@ def next_task(
     caller: Called,
     dataset: str | None = None,
     source: str | None = None,
+    order: Literal["uncorrected", "uncertain", "disagreements"] = "uncorrected",
     exclude: str = "",
     suggest: bool = True,
 ) -> TaskShape:
     """The next document to correct: of a `dataset`, or with `source=traffic` of the kept texts of traffic.
 
-    `exclude` lists ids of documents that the person has just seen, with commas between them.
+    Nobody else is given it for 15 minutes, where the dataset asks for no more people. `order`: "uncorrected" keeps the
+    file's order, "uncertain" puts first what the stable version is least sure of (one in seven is chosen at random),
+    "disagreements" (reviewers) brings what people do not agree on. `exclude` lists ids of documents that the person
+    has just seen, with commas between them.
     """
     seen = [name for name in exclude.split(",") if name][:_MOST_EXCLUDED]
     if source == TRAFFIC:
         document, reason, remaining = _next_of_traffic(wiring, caller, seen)
-    elif source is None and dataset is not None:
-        with wiring.database.reading() as connection:
-            document, reason, remaining = next_document(connection, dataset, exclude=seen)
-    else:
+    elif source is not None or dataset is None:
         raise InvalidInput("Name a dataset, or ask for source=traffic.")
+    elif order == "disagreements":
+        require_role(caller.role, "reviewer")
+        return _next_decision(wiring, dataset, seen)
+    else:
+        among, why = uncertain_documents(wiring, dataset, caller.name, seen) if order == "uncertain" else (None, "")
+        with wiring.database.transaction() as connection:
+            document, reason, remaining = take_next(connection, dataset, caller.name, exclude=seen, among=among)
+            document = document and as_seen_by(connection, document, caller.name)
+        reason = why if document and why else reason
     if document is None:
         return TaskShape(document=None, reason=reason, remaining=remaining)
     return _task(wiring, document, reason, remaining, suggest)
@@ -121,10 +138,10 @@ def next_task(
 
 @router.get("/tasks/{document_id}", response_model=TaskShape)
 @role("annotator")
-def task_of(document_id: str, wiring: Wired, suggest: bool = True) -> TaskShape:
+def task_of(document_id: str, wiring: Wired, caller: Called, suggest: bool = True) -> TaskShape:
     """One named document as a task: what is stored, and what the stable version suggests."""
     with wiring.database.reading() as connection:
-        document = get_document(connection, document_id)
+        document = as_seen_by(connection, get_document(connection, document_id), caller.name)
     return _task(wiring, document, "Opened by name.", 0, suggest)
 
 
@@ -134,6 +151,19 @@ def _next_of_traffic(wiring: Wiring, caller: Caller, seen: list[str]) -> tuple[D
         if captured is None:
             return None, reason, remaining
         return adopt_captured(connection, wiring.secret, captured.request_id, caller.name), reason, remaining
+
+
+def _next_decision(wiring: Wiring, dataset: str, seen: list[str]) -> TaskShape:
+    with wiring.database.reading() as connection:
+        document, reason, remaining = next_disagreement(connection, dataset, exclude=seen)
+        if document is None:
+            return TaskShape(document=None, reason=reason, remaining=remaining)
+        answers = answers_of(connection, document.id)
+    task = _task(wiring, document, reason, remaining, suggest=False)
+    task.answers = [
+        AnswerShape(author=name, spans=spans_shape(document.text, spans)) for name, spans in sorted(answers.items())
+    ]
+    return task
 
 
 def _task(wiring: Wiring, document: Document, reason: str, remaining: int, suggest: bool) -> TaskShape:
@@ -150,6 +180,11 @@ def _task(wiring: Wiring, document: Document, reason: str, remaining: int, sugge
         nesting=dataset.nesting,
         remaining=remaining,
     )
+
+
+def checked_spans(text: str, shapes: Sequence[SpanShape]) -> list[EntitySpan]:
+    """The spans of a body. Raises InvalidSpan where a surface that was sent along is not the one in the text."""
+    return [_span(text, shape) for shape in shapes]
 
 
 def _span(text: str, shape: SpanShape) -> EntitySpan:

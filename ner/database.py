@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import NullPool
 
 from ner.errors import InvalidSetting
+from ner.turns import Turns
 
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
@@ -27,6 +28,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _sqlite_engine(url) if self.is_sqlite else _server_engine(url)
+        self._turns = Turns(_BUSY_SECONDS) if self.is_sqlite else None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -37,7 +39,10 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection whose changes are committed together when the block ends."""
-        with self.engine.connect().execution_options(ner_writes=True) as connection:
+        with (
+            self._turns.turn() if self._turns else nullcontext(),
+            self.engine.connect().execution_options(ner_writes=True) as connection,
+        ):
             with connection.begin():
                 yield connection
 

@@ -14,6 +14,7 @@ from api.schemas.answers import (
 from api.schemas.documents import (
     AnnotationRequest,
     AnnotationResponse,
+    AnswerShape,
     DatasetList,
     DatasetShape,
     DocumentPage,
@@ -66,11 +67,14 @@ from api.schemas.rollout import (
     VersionShape,
 )
 from api.schemas.shape import LARGEST, Confidence, Shape
+from api.schemas.team import AgreementShape, DecisionRequest, NewDataset, PairShape, PeopleRequest, RulesShape
 
 __all__ = [
     "LARGEST",
+    "AgreementShape",
     "AnnotationRequest",
     "AnnotationResponse",
+    "AnswerShape",
     "AuditEntry",
     "AuditPage",
     "AuditVerdict",
@@ -84,6 +88,7 @@ __all__ = [
     "Confidence",
     "DatasetList",
     "DatasetShape",
+    "DecisionRequest",
     "DemoAnswer",
     "DemoCreated",
     "DemoList",
@@ -105,6 +110,9 @@ __all__ = [
     "LabelsRequest",
     "LabelsShape",
     "MetricsResponse",
+    "NewDataset",
+    "PairShape",
+    "PeopleRequest",
     "PredictRequest",
     "PredictResponse",
     "PromoteRequest",
@@ -115,6 +123,7 @@ __all__ = [
     "RevisionShape",
     "RolloutHistory",
     "RolloutShape",
+    "RulesShape",
     "RunList",
     "RunProgress",
     "RunRequest",

@@ -87,7 +87,7 @@ class AnnotationResponse(BaseModel):
 class RevisionShape(BaseModel):
     revision: int
     author: str
-    kind: Literal["import", "correction"]
+    kind: Literal["import", "correction", "decision"]
     spans: list[SpanShape]
     model_version: str | None
     created_at: dt.datetime
@@ -97,11 +97,17 @@ class RevisionList(BaseModel):
     revisions: list[RevisionShape] = Field(description="Newest first.")
 
 
+class AnswerShape(BaseModel):
+    author: str
+    spans: list[SpanShape]
+
+
 class TaskShape(BaseModel):
     """A document to correct: what is stored, what the stable version suggests, and why it was chosen."""
 
     document: DocumentShape | None = Field(description="Null when nothing is left.")
     suggestions: list[SuggestionShape] = []
+    answers: list[AnswerShape] = Field(default=[], description="What each person said, where a decision is asked for.")
     model_version: str | None = None
     reason: str = ""
     labels: list[str] = []

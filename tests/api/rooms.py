@@ -79,8 +79,8 @@ class Room:
             )
         return key
 
-    def headers(self, role: Role = "viewer") -> dict[str, str]:
-        return {"X-API-Key": self.key(role)}
+    def headers(self, role: Role = "viewer", *, name: str = "") -> dict[str, str]:
+        return {"X-API-Key": self.key(role, name=name)}
 
     def asking(self) -> httpx.AsyncClient:
         """A client for as many calls at once as one likes; the app has to run already, started by `client`."""
