@@ -123,10 +123,16 @@ class Callers:
             raise NotSignedIn(_ENDED)
         return account.caller
 
-    def session_of(self, kind: AccountKind, name: str) -> str:
+    async def exists(self, kind: AccountKind, name: str) -> bool:
+        """Whether the person or the key may still call."""
+        account = await self._account(kind, name)
+        return account is not None and account.is_valid(utc_now())
+
+    def session_of(self, kind: AccountKind, name: str, *, seconds: float | None = None) -> str:
         """A new session token for a person (by name) or a key (by prefix)."""
         now = utc_now()
-        claims = {"sub": name, "kind": kind, "iat": now, "exp": now + self._lifetime}
+        lifetime = self._lifetime if seconds is None else dt.timedelta(seconds=seconds)
+        claims = {"sub": name, "kind": kind, "iat": now, "exp": now + lifetime}
         return jwt.encode(claims | {"aud": _AUDIENCE, "iss": _AUDIENCE}, self._session_key, algorithm=_ALGORITHM)
 
     def set_cookie(self, request: Request, response: Response, token: str) -> None:
@@ -176,7 +182,8 @@ def _key_account(connection: sa.Connection, prefix: str) -> Account | None:
     record = key_by_prefix(connection, prefix)
     if record is None or not record.is_valid(utc_now()):
         return None
-    caller = Caller(record.id, record.name, record.role, record.rate_limit_per_hour)
+    scopes = frozenset(record.scopes) if record.scopes is not None else None
+    caller = Caller(record.id, record.name, record.role, record.rate_limit_per_hour, scopes)
     return Account(caller, record.secret_hash, record.expires_at)
 
 

@@ -13,12 +13,13 @@ _PLACE = "ner.exchange"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `rate_limit_per_hour` None means no limit."""
+    """Who asks. `rate_limit_per_hour` None means no limit, `scopes` None no bounds but the role's."""
 
     id: str
     name: str
     role: Role
     rate_limit_per_hour: int | None
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from api.roles import Access, Endpoint, StrictRequest, access_of, let_in
+from api.roles import Access, Endpoint, StrictRequest, access_of, let_in, scope_of
 
 _ATTRIBUTE = "takes_express_lane"
 
@@ -28,12 +28,13 @@ class Lane:
 
     route: APIRoute
     access: Access
+    scope: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self.route
         request = StrictRequest(scope, receive)
         if self.access != "public":
-            await let_in(request, self.access)
+            await let_in(request, self.access, self.scope)
         response = await self.route.endpoint(request)
         await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
         await send({"type": "http.response.body", "body": response.body})
@@ -50,5 +51,5 @@ def lanes_of(routes: Iterable[BaseRoute]) -> dict[tuple[str, str], Lane]:
         if isinstance(route, APIRoute) and getattr(route.endpoint, _ATTRIBUTE, False):
             access = access_of(route.endpoint)
             assert access is not None
-            lanes.update({(method, route.path): Lane(route, access) for method in route.methods or ()})
+            lanes.update({(method, route.path): Lane(route, access, scope_of(route)) for method in route.methods or ()})
     return lanes

@@ -34,6 +34,7 @@ def create(body: KeyRequest, wiring: Wired, caller: Called) -> KeyCreated:
             body.role,
             rate_limit_per_hour=limit,
             days=body.days,
+            scopes=body.scopes,
             created_by=caller.name,
         )
     return KeyCreated(id=key_id, key=key)
@@ -60,4 +61,5 @@ def _shape(record: keys.KeyRecord) -> KeyShape:
         created_by=record.created_by,
         expires_at=record.expires_at,
         revoked_at=record.revoked_at,
+        scopes=record.scopes,
     )

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +27,7 @@ from api import (
     sessions,
     snapshots,
     team,
+    tokens,
     users,
     versions,
 )
@@ -46,6 +48,7 @@ _ROOMS = (
         health,
         inference_protocol,
         sessions,
+        tokens,
         datasets,
         snapshots,
         documents,
@@ -62,7 +65,7 @@ _ROOMS = (
 class _Api(FastAPI):
     """The app behind its edge. The edge stands before the framework, whose own detour the hot routes would pay for."""
 
-    edge: Edge
+    edge: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
@@ -115,6 +118,14 @@ def create_app(
         body_bytes=_BODY_BYTES,
         upload_bytes=settings.max_upload_megabytes * 2**20,
     )
+    if settings.cors_origins:
+        app.edge = CORSMiddleware(
+            app.edge,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key"],
+            expose_headers=["X-Request-ID", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"],
+        )
     add_error_handler(app)
     for room in _ROOMS:
         # Not `include_router`: it would match every path twice, which the hot routes would pay for.

@@ -11,12 +11,20 @@ from starlette.requests import ClientDisconnect
 from api.errors import UnstorableBody
 from api.exchange import Caller, exchange_of
 from api.wiring import Wiring
-from ner.errors import NotSignedIn
+from ner.errors import NotAllowed, NotSignedIn
 from ner.roles import Role, require_role
 
 Access = Role | Literal["public"]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _ATTRIBUTE = "required_role"
+# By the tag of a route; any other tag is a scope by its own name.
+_SCOPES = {"answering": "predict", "open inference protocol": "predict", "health": "predict"}
+
+
+def scope_of(route: APIRoute) -> str:
+    """What a key with scopes has to have for this route."""
+    tag = str(route.tags[0]) if route.tags else ""
+    return _SCOPES.get(tag, tag)
 
 
 def role(needed: Role) -> Callable[[Endpoint], Endpoint]:
@@ -84,22 +92,25 @@ class GuardedRoute(APIRoute):
         if access is None:
             raise TypeError(f"{self.path} does not say which role may call it; decorate it with @role or @public.")
         answer = super().get_route_handler()
+        scope = scope_of(self)
 
         async def guarded(request: Request) -> Response:
             if access != "public":
-                await let_in(request, access)
+                await let_in(request, access, scope)
             return await answer(StrictRequest(request.scope, request.receive))
 
         return guarded
 
 
-async def let_in(request: Request, needed: Role) -> None:
+async def let_in(request: Request, needed: Role, scope: str) -> None:
     """Recognise the caller, and take one request from their budget. Raises NotSignedIn, NotAllowed, or RateLimited."""
     wiring: Wiring = request.app.state.wiring
     exchange = exchange_of(request.scope)
     caller = await wiring.callers.identify(request)
     exchange.caller = caller
     require_role(caller.role, needed)
+    if caller.scopes is not None and scope not in caller.scopes:
+        raise NotAllowed(f"This needs the scope '{scope}', which this key does not have.")
     limit = caller.rate_limit_per_hour or wiring.settings.role_rate_limits.get(caller.role)
     if limit is not None:
         exchange.budget = await wiring.rates.spend(caller.id, limit)

@@ -7,6 +7,7 @@ from api.bodies import refusals
 from api.callers import COOKIE
 from api.roles import Called, Wired, guarded_router, public, role
 from api.schemas import SessionRequest, SessionShape
+from api.tokens import check_attempt
 from registry.keys import prefix_of, use_sign_in_link
 
 router = guarded_router(tags=["people"])
@@ -24,10 +25,11 @@ def sign_in(token: str, request: Request, wiring: Wired) -> Response:
     return response
 
 
-@router.post("/api/v1/session", response_model=SessionShape, responses=refusals(401, 422))
+@router.post("/api/v1/session", response_model=SessionShape, responses=refusals(401, 422, 429))
 @public
 async def open_session(body: SessionRequest, request: Request, response: Response, wiring: Wired) -> SessionShape:
     """Sign the browser in with an API key; the session ends with the key."""
+    await check_attempt(request, wiring, "")
     key = body.key.strip()
     caller = await wiring.callers.by_key(key)
     wiring.callers.set_cookie(request, response, wiring.callers.session_of("key", prefix_of(key) or ""))

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     spool_megabytes: int = Field(256, ge=1, description="Disk for log rows while the database is away.")
     low_confidence: float = Field(0.5, ge=0, le=1, description="Answers below this are offered for correction.")
     sign_in_hours: int = Field(12, ge=1, le=720, description="How long a browser stays signed in.")
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins of other sites whose pages may call the API with a key."
+    )
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="How long an access token of the API lasts.")
     serving_threads: int = Field(1, ge=1, le=64, description="Threads that run models in one API process.")
     longest_wait_ms: int = Field(
         200, ge=1, le=60_000, description="How long a text may wait for the model before it is refused."

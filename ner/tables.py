@@ -42,6 +42,26 @@ api_keys = Table(
     Column("created_by", Text, nullable=False),
     Column("expires_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
+    Column("scopes", Json),  # null: everything that the role may do
+)
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("hash", Text, nullable=False),  # Argon2id with its parameters
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", Text, primary_key=True),
+    Column("family", Id, nullable=False, index=True),  # all that came from one sign-in
+    Column("kind", Text, nullable=False),  # user, key
+    Column("subject", Text, nullable=False),  # a person's name, a key's prefix
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
 )
 sign_in_links = Table(
     "sign_in_links",

@@ -8,6 +8,7 @@ import datetime as dt
 import hmac
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -40,6 +41,7 @@ class KeyRecord:
     created_by: str
     expires_at: dt.datetime | None
     revoked_at: dt.datetime | None
+    scopes: list[str] | None = None
 
     def is_valid(self, now: dt.datetime) -> bool:
         """Whether the key is neither revoked nor expired."""
@@ -83,9 +85,12 @@ def create_key(
     *,
     rate_limit_per_hour: int | None,
     days: int | None = None,
+    scopes: Sequence[str] | None = None,
     created_by: str,
 ) -> tuple[str, str]:
-    """Make a key and return `(id, key)`; the key itself is not kept. `days` None means it never expires."""
+    """Make a key and return `(id, key)`; the key itself is not kept. `days` None means it never expires,
+    `scopes` None that it may do everything its role may.
+    """
     key_id, prefix = uuid.uuid4().hex, secrets.token_hex(PREFIX_CHARACTERS // 2)
     key = f"{_OPENING}_{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
     now = utc_now()
@@ -101,9 +106,16 @@ def create_key(
             created_at=now,
             created_by=created_by,
             expires_at=expires_at,
+            scopes=list(scopes) if scopes is not None else None,
         )
     )
-    details = {"name": name, "role": role, "rate_limit_per_hour": rate_limit_per_hour, "expires_at": expires_at}
+    details = {
+        "name": name,
+        "role": role,
+        "rate_limit_per_hour": rate_limit_per_hour,
+        "expires_at": expires_at,
+        "scopes": scopes,
+    }
     audit.append(connection, actor=created_by, action="key.created", subject=key_id, details=details)
     return key_id, key
 

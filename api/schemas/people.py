@@ -1,13 +1,15 @@
 """The audit trail, keys, people, demos and switches."""
 
 import datetime as dt
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from api.schemas.answers import PredictResponse
 from api.schemas.shape import LARGEST, Shape
 from ner.roles import Role
+
+Scope = Literal["predict", "text", "training", "versions", "rollout", "figures", "audit", "people", "demos"]
 
 
 class AuditEntry(BaseModel):
@@ -36,6 +38,7 @@ class KeyRequest(Shape):
     role: Role = "viewer"
     rate_limit_per_hour: int | None = Field(1000, ge=1, le=LARGEST, description="Null means no limit.")
     days: int | None = Field(None, ge=1, le=36_500, description="Days until the key expires; null means never.")
+    scopes: list[Scope] | None = Field(None, description="What the key may do at most; null means all of its role.")
 
 
 class KeyCreated(BaseModel):
@@ -53,6 +56,7 @@ class KeyShape(BaseModel):
     created_by: str
     expires_at: dt.datetime | None
     revoked_at: dt.datetime | None
+    scopes: list[str] | None = None
 
 
 class KeyList(BaseModel):

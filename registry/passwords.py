@@ -1,0 +1,47 @@
+"""Passwords of people: Argon2id, with the parameters of RFC 9106 for where memory is scarce."""
+
+import argon2
+import sqlalchemy as sa
+from argon2.exceptions import Argon2Error, InvalidHashError
+from sqlalchemy.engine import Connection
+
+from ner import tables
+from ner.database import utc_now
+from ner.errors import InvalidInput
+from registry import audit
+from registry.keys import User, find_user
+
+SHORTEST = 12
+_LONGEST = 200
+_HASHER = argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
+# Verified where there is no such person or no password, so that both take the same time.
+_NOBODY = _HASHER.hash("nobody has this password")
+
+
+def set_password(connection: Connection, user: User, password: str, *, actor: str) -> None:
+    """Replace the person's password. Raises InvalidInput when it is too short or too long."""
+    if not SHORTEST <= len(password) <= _LONGEST:
+        raise InvalidInput(f"A password has {SHORTEST} to {_LONGEST} characters.")
+    connection.execute(tables.passwords.delete().where(tables.passwords.c.user_id == user.id))
+    connection.execute(
+        tables.passwords.insert().values(
+            user_id=user.id, hash=_HASHER.hash(password.encode("utf-8", "surrogatepass")), changed_at=utc_now()
+        )
+    )
+    audit.append(connection, actor=actor, action="password.changed", subject=user.name)
+
+
+def user_by_password(connection: Connection, name: str, password: str) -> User | None:
+    """The person of that name if the password is theirs and they are not disabled; takes a while on purpose."""
+    user = find_user(connection, name)
+    passwords = tables.passwords.c
+    kept = user and connection.scalar(sa.select(passwords.hash).where(passwords.user_id == user.id))
+    is_right = _is_right(kept or _NOBODY, password)
+    return user if user is not None and kept and is_right and user.disabled_at is None else None
+
+
+def _is_right(kept: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(kept, password.encode("utf-8", "surrogatepass"))
+    except (Argon2Error, InvalidHashError):
+        return False
