@@ -204,6 +204,15 @@ class ApiClient(Operations):
             suggest="true" if suggest else "false",
         )
 
+    def agreement(self, dataset: str) -> Body:
+        """How far people agree on the documents that two or more of them corrected."""
+        return self._get(f"datasets/{quote(dataset, safe='')}/agreement")
+
+    def ask_people(self, dataset: str, annotators_required: int) -> Body:
+        """How many people must agree before a document of the dataset is gold."""
+        path = f"/api/v1/datasets/{quote(dataset, safe='')}/people"
+        return self.transport.json("PUT", path, json={"annotators_required": annotators_required})
+
     def capture(self) -> bool:
         """Whether texts that were answered with low confidence are kept for correction."""
         return bool(self._get("capture")["enabled"])

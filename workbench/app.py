@@ -11,7 +11,19 @@ from ner.roles import Role
 from workbench.api_client import ApiError
 from workbench.browser import Visitor, explain, guarded, visitor
 from workbench.layout import empty_state, heading
-from workbench.pages import access, compare, correct, drift, quality, sign_in, traffic, train, try_it, versions
+from workbench.pages import (
+    access,
+    agreement,
+    compare,
+    correct,
+    drift,
+    quality,
+    sign_in,
+    traffic,
+    train,
+    try_it,
+    versions,
+)
 from workbench.sidebar import draw_sidebar
 
 FOLDER = Path(__file__).parent
@@ -32,6 +44,7 @@ SCREENS = (
     Screen("Look", "Try", ":material/text_fields:", "try", try_it.page, "viewer"),
     Screen("Look", "Compare", ":material/compare_arrows:", "compare", compare.page, "viewer"),
     Screen("Improve", "Correct", ":material/edit_note:", "correct", correct.page, "annotator"),
+    Screen("Improve", "Agreement", ":material/handshake:", "agreement", agreement.page, "reviewer"),
     Screen("Improve", "Train", ":material/model_training:", "train", train.page, "engineer"),
     Screen("Decide", "Versions", ":material/rocket_launch:", "versions", versions.page, "viewer"),
     Screen("Decide", "Quality", ":material/query_stats:", "quality", quality.page, "viewer"),

@@ -246,3 +246,29 @@ def test_answers_wait_here_while_the_server_is_away_and_are_stored_once(visit: V
         _saved(page)
     wait_until(lambda: [one["revision"] for one in room.documents()].count(1) == 3, what="three revisions")
     assert max(one["revision"] for one in room.documents()) == 1
+
+
+def test_a_reviewer_decides_between_two_answers(visit: Visit, room: Room) -> None:
+    room.holds(_PLAIN)
+    document = room.document()
+    people = {"annotators_required": 2}
+    room.client.put(f"/api/v1/datasets/{room.dataset}/people", json=people).raise_for_status()
+    for name, end in (("ada", 5), ("bo", 11)):
+        key = room.client.post("/api/v1/keys", json={"name": name, "role": "annotator"}).json()["key"]
+        body = {
+            "base_revision": 0,
+            "operation_id": uuid.uuid4().hex,
+            "spans": [{"start": 0, "end": end, "label": "per"}, {"start": 17, "end": 25, "label": "geo"}],
+        }
+        path = f"{room.url}/api/v1/documents/{document['id']}/annotations"
+        httpx.post(path, json=body, headers={"X-API-Key": key}).raise_for_status()
+    with visit() as page:
+        page.goto(f"{room.url}/correct?document={document['id']}")
+        page.get_by_role("button", name="Disagreements").click()
+        expect(page.locator(".why")).to_contain_text("ada and bo do not agree.")
+        picture(page, "correct-decide")
+        page.get_by_role("button", name=re.compile("^Take Maria Silva, per")).click()
+        page.locator(".paper").press("Enter")
+        _saved(page)
+    assert room.spans() == [("Maria Silva", "per"), ("New York", "geo")]
+    assert room.document()["is_gold"]

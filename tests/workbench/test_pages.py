@@ -9,13 +9,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import workbench
+from annotation.corrections import save_correction
+from annotation.datasets import list_documents
+from annotation.votes import ask_people
 from ner.roles import Role
 from registry import runs
 from registry.rollout import current_rollout
 from tests.workbench.world import BOTH, PLACES, TEXTS, World
 from workbench import browser
 
-PAGES = ("try_it", "compare", "correct", "train", "versions", "quality", "drift", "traffic", "access")
+PAGES = ("try_it", "compare", "correct", "agreement", "train", "versions", "quality", "drift", "traffic", "access")
 ENTRY = Path(workbench.__file__).parent / "entry" / "visit.py"
 
 
@@ -202,6 +205,37 @@ def test_traffic_is_corrected_too_and_the_page_says_when_none_is_kept(two_versio
         page.selectbox(key="correct_basis").set_value("Traffic with low confidence").run()
         assert _editor(page)["source"] == "traffic"
         assert "No text of traffic is kept" in words(page)
+
+
+def test_the_order_of_work_is_chosen_and_decisions_are_for_reviewers(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with visiting(two_versions, "correct", "annotator") as page:
+        assert page.button_group[0].options == ["As they come", "Least sure first"]
+    with visiting(two_versions, "correct", "reviewer") as page:
+        assert "Disagreements" in page.button_group[0].options
+
+
+# --- Agreement ---
+
+
+def test_people_are_compared_in_pairs(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with two_versions.database.transaction() as connection:
+        ask_people(connection, "news", 2, "ada")
+        document = list_documents(connection, "news")[0][0]
+        for author, spans in (("ada", document.spans), ("bo", document.spans[:1])):
+            save_correction(
+                connection,
+                document.id,
+                base_revision=document.revision,
+                spans=spans,
+                operation_id=f"said by {author}",
+                author=author,
+            )
+    with visiting(two_versions, "agreement", "reviewer") as page:
+        assert not page.exception
+        assert list(page.dataframe[0].value["People"]) == ["ada and bo"]
+        assert "Wait for a decision 1" in words(page)
 
 
 # --- Versions ---

@@ -46,12 +46,23 @@ def _component() -> Any:
 
 
 def draw_editor(
-    *, dataset: str | None = None, source: str | None = None, document: str | None = None, may_add_labels: bool = False
+    *,
+    dataset: str | None = None,
+    source: str | None = None,
+    order: str = "uncorrected",
+    document: str | None = None,
+    may_add_labels: bool = False,
 ) -> None:
-    """The editor on the documents of a dataset, or of a source ("traffic"); `document` is the first to be shown.
+    """The editor on the documents of a dataset in an order, or of a source ("traffic"); `document` is the first shown.
 
     It is drawn anew only when these change: edits, saving and going on need no run of the page.
     """
     colours = {"known": LABEL_COLOURS, "alike": ALIKE, "spare": list(SPARE_COLOURS)}
-    chosen = {"dataset": dataset, "source": source, "document": document, "mayAddLabels": may_add_labels}
+    chosen = {
+        "dataset": dataset,
+        "source": source,
+        "order": order,
+        "document": document,
+        "mayAddLabels": may_add_labels,
+    }
     _component()(key="editor", data={**chosen, "colours": colours}, height="content")

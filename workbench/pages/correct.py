@@ -9,6 +9,11 @@ from workbench.layout import empty_state, heading
 from workbench.look import percent, plural
 
 TRAFFIC = "Traffic with low confidence"
+ORDERS = {
+    "uncorrected": "As they come",
+    "uncertain": "Least sure first",
+    "disagreements": "Disagreements",
+}
 
 
 def page() -> None:
@@ -28,29 +33,36 @@ def page() -> None:
         st.session_state["correct_opened"] = document
         of = api().document(document)["dataset"]
         st.session_state["correct_basis"] = TRAFFIC if of == "traffic" else of
-    chosen = _pick({dataset["name"]: dataset for dataset in datasets})
+    chosen, order = _pick({dataset["name"]: dataset for dataset in datasets}, person)
     if chosen == TRAFFIC:
         _say_what_is_kept(person)
         draw_editor(source="traffic", document=document, may_add_labels=person.reaches("reviewer"))
     else:
-        draw_editor(dataset=chosen, document=document, may_add_labels=person.reaches("reviewer"))
+        may_add = person.reaches("reviewer")
+        draw_editor(dataset=chosen, order=order, document=document, may_add_labels=may_add)
 
 
-def _pick(datasets: dict[str, Body]) -> str:
-    """The dataset, or the traffic, whose documents come; with its progress beside it."""
+def _pick(datasets: dict[str, Body], person: Visitor) -> tuple[str, str]:
+    """The dataset, or the traffic, whose documents come, and in which order; with its progress beside them."""
     names = [name for name in datasets if name != "traffic"]
-    left, right = st.columns([1.2, 2.5], vertical_alignment="bottom")
+    left, middle, right = st.columns([1.2, 1.7, 1.8], vertical_alignment="bottom")
     options = [*names, TRAFFIC]
     if st.session_state.get("correct_basis") not in options:
         st.session_state.pop("correct_basis", None)
     chosen = str(left.selectbox("Documents of", options, key="correct_basis", persist_state="session"))
+    orders = list(ORDERS) if person.reaches("reviewer") else [name for name in ORDERS if name != "disagreements"]
+    order = "uncorrected"
+    if chosen != TRAFFIC:
+        order = middle.segmented_control(
+            "Order", orders, format_func=ORDERS.__getitem__, default="uncorrected", required=True, key="correct_order"
+        )
     dataset = datasets.get("traffic" if chosen == TRAFFIC else chosen)
     if dataset:
         right.caption(
             f"{plural(dataset['documents'], 'document')} · {percent(dataset['gold'] / dataset['documents'])} settled · "
             f"{plural(dataset['corrections'], 'correction')} so far"
         )
-    return chosen
+    return chosen, str(order)
 
 
 def _say_what_is_kept(person: Visitor) -> None:

@@ -6,7 +6,7 @@ import { labelColour } from "../../../workbench/editor/frontend/colours.js";
 import { Choice } from "../../../workbench/editor/frontend/choice.js";
 import { actionOf } from "../../../workbench/editor/frontend/keys.js";
 import { Drafts, Outbox } from "../../../workbench/editor/frontend/outbox.js";
-import { Sheet, layers, withOffers } from "../../../workbench/editor/frontend/sheet.js";
+import { Sheet, layers, withOffers, withVotes } from "../../../workbench/editor/frontend/sheet.js";
 import { Tasks } from "../../../workbench/editor/frontend/tasks.js";
 import { IndexedText } from "../../../workbench/editor/frontend/text.js";
 
@@ -62,6 +62,18 @@ test("taking everything leaves out what would displace a person's span", () => {
   assert.equal(sheet.takeAll(), 1);
   assert.deepEqual(places(sheet.standing), [[0, 4, "per"], [10, 16, "geo"]]);
   assert.deepEqual(places(sheet.offered), [[2, 6, "geo"]]);
+});
+
+test("what all voters said stands, and everything else is offered with their names", () => {
+  const items = withVotes([
+    { author: "ada", spans: [span(0, 4, "per"), span(10, 16, "geo")] },
+    { author: "bo", spans: [span(0, 4, "per"), span(10, 20, "geo")] },
+  ]);
+  const sheet = new Sheet("flat", items);
+  assert.deepEqual(places(sheet.standing), [[0, 4, "per"]]);
+  assert.deepEqual(sheet.offered.map((item) => [item.end, item.voters]), [[20, ["bo"]], [16, ["ada"]]]);
+  sheet.take(sheet.offered[1]);
+  assert.deepEqual(places(sheet.standing), [[0, 4, "per"], [10, 16, "geo"]]);
 });
 
 test("a hundred random changes are undone to the first state and done again to the last", () => {

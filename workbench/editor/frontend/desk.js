@@ -2,7 +2,7 @@
 
 import { Choice } from "./choice.js";
 import { call, Drafts, Outbox } from "./outbox.js";
-import { isSame, Sheet, withOffers } from "./sheet.js";
+import { isSame, Sheet, withOffers, withVotes } from "./sheet.js";
 import { Tasks } from "./tasks.js";
 import { IndexedText } from "./text.js";
 
@@ -31,6 +31,11 @@ export class Desk {
     return this.task?.document ?? null;
   }
 
+  /** Whether this answer settles what several people said. */
+  get decides() {
+    return Boolean(this.task?.answers?.length);
+  }
+
   /** What has to be settled, {text, ways}, or null: a document that did not come, or an answer that was refused. */
   get notice() {
     if (this.problem) return this.problem;
@@ -56,9 +61,10 @@ export class Desk {
     this.putAway();
   }
 
-  /** Write down what was done here, for the page may go. */
+  /** Write down what was done here, and give back what was not begun, for the page may go. */
   putAway() {
     this._drafts.write();
+    this.tasks.releaseAhead();
   }
 
   async next() {
@@ -81,6 +87,7 @@ export class Desk {
 
   async skip() {
     if (!this.document || this.isLoading) return;
+    this.tasks.release(this.document.id);
     this._leave();
     await this.next();
   }
@@ -88,12 +95,13 @@ export class Desk {
   /** Everything that stands becomes the answer; on a document that nobody has labelled, so does what is offered. */
   async save() {
     if (!this.document || this.isLoading) return;
-    if (this.document.revision === 0) this.sheet.takeAll();
+    if (this.document.revision === 0 && !this.decides) this.sheet.takeAll();
     const { id, revision } = this.document;
     this._refused.delete(id);
     this._leave();
     this.outbox.put({
       document_id: id,
+      decides: this.decides,
       operation_id: crypto.randomUUID(),
       base_revision: revision,
       spans: this.sheet.standing.map(({ start, end, label }) => ({ start, end, label, text: this.text.slice(start, end) })),
@@ -299,7 +307,7 @@ export class Desk {
       this.text = new IndexedText(task.document.text);
       const items = refused
         ? withOffers(task.document.spans, refused.entry.spans, "other")
-        : (draft?.items ?? withOffers(task.document.spans, task.suggestions));
+        : (draft?.items ?? (this.decides ? withVotes(task.answers) : withOffers(task.document.spans, task.suggestions)));
       this.sheet = new Sheet(task.nesting, items, draft);
     }
     this._view.opened(this);
@@ -340,6 +348,9 @@ export class Desk {
   }
 }
 
-function sendAnswer({ document_id: documentId, ...answer }) {
-  return call("POST", `/api/v1/documents/${encodeURIComponent(documentId)}/annotations`, answer, { keepalive: true });
+function sendAnswer({ document_id: documentId, decides, ...answer }) {
+  const path = `/api/v1/documents/${encodeURIComponent(documentId)}`;
+  if (!decides) return call("POST", `${path}/annotations`, answer, { keepalive: true });
+  const { base_revision, operation_id, spans } = answer;
+  return call("POST", `${path}/decision`, { base_revision, operation_id, spans }, { keepalive: true });
 }

@@ -32,7 +32,7 @@ class Editor {
       ["why", "saving", "notice", "labels", "filter", "paper", "list", "count", "actions", "live", "done", "work"].map((name) => [name, find(name)]),
     );
     this._paper = new Paper(this._parts.paper, root.querySelector("style.paint"), this._colourOf);
-    const basis = data.source ? { source: data.source } : { dataset: data.dataset };
+    const basis = data.source ? { source: data.source } : { dataset: data.dataset, order: data.order ?? "uncorrected" };
     this._desk = new Desk(basis, { draw: (desk, isMoved) => this._draw(desk, isMoved), opened: (desk) => this._opened(desk), say: (text) => this._say(text) });
     this._list = new EntityList(this._parts.list, {
       surfaceOf: (item) => this._desk.text.slice(item.start, item.end),
@@ -133,7 +133,7 @@ class Editor {
     const left = task.remaining ? ` · ${plural(task.remaining, "document")} left` : "";
     this._parts.why.textContent = `${task.reason}${left}`;
     const offered = sheet.offered.length;
-    const joins = desk.document.revision === 0 ? "offered, taken when you save" : "offered";
+    const joins = desk.document.revision === 0 && !desk.decides ? "offered, taken when you save" : "offered";
     this._parts.count.textContent = `${plural(sheet.standing.length, "entity", "entities")}${offered ? `, ${offered} ${joins}` : ""}`;
   }
 

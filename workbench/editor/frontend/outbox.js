@@ -19,7 +19,7 @@ export async function call(method, path, body, options = {}) {
   } catch {
     throw { status: 0, kind: "unreachable", message: "The server does not answer.", details: {} };
   }
-  const told = await answer.json().catch(() => ({}));
+  const told = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (answer.ok) return told;
   const error = told.error ?? {};
   throw {

@@ -97,9 +97,9 @@ export class EntityList {
 
   _row(item) {
     const { surfaceOf, colourOf, onSelect, onTake, onRemove } = this._acts;
-    const sure = item.confidence === undefined ? "" : `${Math.round(100 * item.confidence)} %`;
+    const sure = item.voters ? item.voters.join(", ") : item.confidence === undefined ? "" : `${Math.round(100 * item.confidence)} %`;
     const surface = surfaceOf(item).replace(/\s+/g, " ");
-    const name = `${surface}, ${item.label}${item.isOffered ? ", offered" : ""}${sure ? `, ${sure} sure` : ""}`;
+    const name = `${surface}, ${item.label}${item.isOffered ? ", offered" : ""}${sure ? `, ${item.voters ? `said ${sure}` : `${sure} sure`}` : ""}`;
     const small = (sign, verb, act) =>
       element("button", { type: "button", class: "small", title: `${verb} it`, "aria-label": `${verb} ${name}`, onclick: () => act(item) }, sign);
     return element(

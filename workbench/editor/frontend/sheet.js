@@ -39,6 +39,19 @@ export function withOffers(stored, offers, origin = "model") {
   ].sort(byPlace);
 }
 
+/** What several people said, [{author, spans}]: what all of them said stands, everything else is offered with its voters. */
+export function withVotes(answers) {
+  const found = new Map();
+  for (const { author, spans } of answers) {
+    for (const { start, end, label } of spans) {
+      const key = `${start} ${end} ${label}`;
+      if (!found.has(key)) found.set(key, { start, end, label, origin: "vote", voters: [] });
+      found.get(key).voters.push(author);
+    }
+  }
+  return [...found.values()].map((item) => ({ ...item, isOffered: item.voters.length < answers.length })).sort(byPlace);
+}
+
 /** The layer of each item, 0 for the outermost: spans that overlap never share one. */
 export function layers(items) {
   const ends = [];
@@ -101,6 +114,7 @@ export class Sheet {
   replace(item, changes) {
     const made = { ...item, ...changes, origin: "person", isOffered: false };
     delete made.confidence;
+    delete made.voters;
     const rest = this.items.filter((other) => other !== item);
     const displaced = conflicting(rest, made, this.nesting);
     this._step([item, ...displaced], [made]);

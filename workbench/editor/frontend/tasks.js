@@ -34,6 +34,17 @@ export class Tasks {
     this._ahead = this._ahead.filter((task) => task.document.id !== documentId);
   }
 
+  /** Give a document back: somebody else may have it. */
+  release(documentId) {
+    const path = `/api/v1/tasks/${encodeURIComponent(documentId)}/lease`;
+    this._call("DELETE", path, undefined, { keepalive: true }).catch(() => {});
+  }
+
+  /** Give back what was asked for ahead of time. */
+  releaseAhead() {
+    for (const task of this._ahead.splice(0)) this.release(task.document.id);
+  }
+
   async one(documentId) {
     return this._call("GET", `/api/v1/tasks/${encodeURIComponent(documentId)}`);
   }
