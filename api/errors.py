@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from api.exchange import exchange_of
 from ner.errors import NerError
+from ner.masking import masked
 
 _LOG = logging.getLogger(__name__)
 
@@ -157,7 +158,9 @@ def _invalid(problems: Sequence[Any]) -> Fact:
     if problems and problems[0]["type"] == "json_invalid":
         reason = problems[0].get("ctx", {}).get("error", "it cannot be parsed")
         return Fact(400, "malformed_body", f"The body is not valid JSON in UTF-8: {reason}.")
-    told = [{"field": _field(problem), "message": _problem_sentence(problem)} for problem in problems[:20]]
+    told = [
+        {"field": masked(_field(problem)), "message": masked(_problem_sentence(problem))} for problem in problems[:20]
+    ]
     return Fact(422, "invalid_input", " ".join(problem["message"] for problem in told[:5]), {"problems": told})
 
 

@@ -7,6 +7,7 @@ from api.exchange import Exchange
 from api.measures import Measures
 from api.serving import Serving
 from ner.database import utc_now
+from ner.masking import PRIVATE
 from ner.predictions import Tagged
 from registry.prediction_log import CapturedText, LoggedPrediction, PredictionLog, entity_facts
 
@@ -32,6 +33,7 @@ class Records:
             self.log.put(facts.row(version, variant, _FAILED, _NOTHING))
         if isinstance(outcome, TaggingFailed):
             return
+        PRIVATE.set(tuple(text[span.start : span.end] for span in outcome.tagged.spans))
         row = facts.row(outcome.version, outcome.variant, _OK, outcome.tagged, cached=outcome.cached)
         self.log.put(row)
         self.measures.entities(outcome.version, row.entities)

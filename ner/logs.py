@@ -1,9 +1,11 @@
-"""One log format for every process: a JSON object per line, in ECS field names."""
+"""One log format for every process: a JSON object per line, in ECS field names, identifiers of people masked."""
 
 import datetime as dt
 import json
 import logging
 import sys
+
+from ner.masking import masked
 
 
 class _EcsFormatter(logging.Formatter):
@@ -15,12 +17,14 @@ class _EcsFormatter(logging.Formatter):
         line = {
             "@timestamp": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(),
             "log.level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": masked(record.getMessage()),
             "log.logger": record.name,
             "process.name": self._process,
+            "service.name": "ner-workbench",
+            "ecs.version": "8.11.0",
         }
         if record.exc_info:
-            line["error.stack_trace"] = self.formatException(record.exc_info)
+            line["error.stack_trace"] = masked(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 
