@@ -17,6 +17,7 @@ from tokenizers import Encoding, Tokenizer
 from ner.errors import BrokenPackage
 from ner.tags import split_tag
 from registry.calibration import load_calibration
+from registry.casing import word_case
 from registry.crf import Crf, constrained, load_crf
 from registry.crf_tagger import CrfTagger, Place
 from registry.labels import renamed_labels
@@ -24,7 +25,8 @@ from registry.onnx_tagger import open_session
 from registry.reading import Reading
 
 _USUAL_POSITIONS = 512
-_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+_INPUTS = {"input_ids", "attention_mask", "token_type_ids", "word_case"}
+"""`word_case` is ours: an uncased encoder is told how each piece's word is written (`registry.casing`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class EncoderTagger(CrfTagger[_Words]):
         self.confidence_kind = "softmax" if calibration is None else "calibrated_crf_marginal"
         longest = config.get("max_position_embeddings")
         self._longest = longest if isinstance(longest, int) and longest > 2 else _USUAL_POSITIONS
-        self._tokenizer = _load_tokenizer(folder / "tokenizer.json")
+        self._tokenizer = load_tokenizer(folder / "tokenizer.json")
         unknown = json.loads(self._tokenizer.to_str())["model"].get("unk_token")
         self._unknown_id = self._tokenizer.token_to_id(unknown) if isinstance(unknown, str) else None
         self._session = open_session(folder / "model.onnx")
@@ -79,12 +81,10 @@ class EncoderTagger(CrfTagger[_Words]):
     def _emit(
         self, prepared: Sequence[_Words], batch: Sequence[Place], lengths: NDArray[np.int32]
     ) -> NDArray[np.float32]:
-        parts = [
-            (place, first, encoding)
-            for place, (number, window) in enumerate(batch)
-            for first, encoding in self._encode(prepared[number].surfaces[window.first : window.end])
-        ]
-        logits = self._run([encoding for _, _, encoding in parts])
+        words = [prepared[number].surfaces[window.first : window.end] for number, window in batch]
+        parts = [(place, *part) for place, surfaces in enumerate(words) for part in self._encode(surfaces)]
+        cases = [piece_cases(encoding, words[place][first:]) for place, first, encoding in parts]
+        logits = self._run([encoding for _, _, encoding in parts], cases)
         # A word of which the tokenizer leaves nothing is outside, whatever stands around it.
         emissions = np.zeros((len(batch), int(lengths.max()), len(self._crf.tags)), dtype=np.float32)
         emissions[:, :, self._crf.tags.index("O")] = 10.0
@@ -107,7 +107,7 @@ class EncoderTagger(CrfTagger[_Words]):
         middle = len(words) // 2
         return [*self._encode(words[:middle], first), *self._encode(words[middle:], first + middle)]
 
-    def _run(self, encodings: Sequence[Encoding]) -> NDArray[np.float32]:
+    def _run(self, encodings: Sequence[Encoding], cases: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         longest = max(len(encoding.ids) for encoding in encodings)
         columns = {name: np.zeros((len(encodings), longest), dtype=np.int64) for name in _INPUTS}
         for row, encoding in enumerate(encodings):
@@ -115,8 +115,14 @@ class EncoderTagger(CrfTagger[_Words]):
             columns["input_ids"][row, :end] = encoding.ids
             columns["attention_mask"][row, :end] = 1
             columns["token_type_ids"][row, :end] = encoding.type_ids
+            columns["word_case"][row, :end] = cases[row]
         logits: NDArray[np.float32] = self._session.run(None, {name: columns[name] for name in self._inputs})[0]
         return logits
+
+
+def piece_cases(encoding: Encoding, words: Sequence[str]) -> list[int]:
+    """For each piece how its word is written; 0 where it belongs to none."""
+    return [0 if word is None else word_case(words[word]) for word in encoding.word_ids]
 
 
 def tags_of(config: Mapping[str, object]) -> list[str]:
@@ -158,7 +164,8 @@ def _read(path: Path) -> dict[str, object]:
     return config
 
 
-def _load_tokenizer(path: Path) -> Tokenizer:
+def load_tokenizer(path: Path) -> Tokenizer:
+    """A tokenizer that neither pads nor cuts. Raises BrokenPackage."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from ner.errors import InvalidInput, NotFound
 
-Value: TypeAlias = int | float
+Value: TypeAlias = int | float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ _RANGES = {
     "dropout": _Range(0, 0.95),
     "batch_words": _Range(10, 100_000),
     "width": _Range(8, 512),
+    "head_learning_rate": _Range(1e-6, 1),
+    "case_dimension": _Range(1, 256),
     "depth": _Range(1, 16),
     "correction_weight": _Range(1, 20),
     "seed": _Range(0, 2**31 - 1),
@@ -93,6 +95,25 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 },
             ),
             Recipe(
+                "encoder_crf.v1",
+                "A pretrained encoder of the BERT family and a CRF, fine-tuned together; needs the extra 'encoder'. "
+                "'encoder' is a folder in Hugging Face layout or a hub name that KerasHub knows.",
+                {
+                    "encoder": "",
+                    "epochs": 3,
+                    "patience": 2,
+                    "batch_size": 32,
+                    "learning_rate": 0.0001,
+                    "head_learning_rate": 0.002,
+                    "warmup": 0.1,
+                    "gradient_clip": 1.0,
+                    "case_dimension": 16,
+                    "dropout": 0.1,
+                    "correction_weight": 2,
+                    "seed": 1,
+                },
+            ),
+            Recipe(
                 "spacy_cnn.v1",
                 "spaCy's own entity recogniser over a small convolutional network, trained from nothing.",
                 {
@@ -128,6 +149,10 @@ def get_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
 def _checked(recipe: Recipe, key: str, value: Any) -> Value:
     if key not in recipe.parameters:
         raise InvalidInput(f"The recipe {recipe.name} has no parameter '{key}'; it has {', '.join(recipe.parameters)}.")
+    if isinstance(recipe.parameters[key], str):
+        if not isinstance(value, str):
+            raise InvalidInput(f"The parameter '{key}' must be a text, not {value!r}.")
+        return value
     whole = isinstance(recipe.parameters[key], int)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInput(f"The parameter '{key}' must be a number, not {value!r}.")

@@ -23,6 +23,7 @@ from training.fitted import Epoch, Fitted, Report, ShouldStop
 from training.learner import Committee, Learner, Parameters
 from training.onnx_export import export_networks
 from training.parity import compare_with_onnx
+from training.schedule import rate_at
 from training.sentences import CutDocuments, cut_documents
 
 _EVALUATION_BATCH = 128
@@ -159,11 +160,6 @@ def batch_size(sentences: int, largest: int) -> int:
 def epoch_count(sentences: int, most: int) -> int:
     """At most `most`; less on a large corpus, falling with the square root of its size: 10 for 14,000 sentences."""
     return min(most, max(_FEWEST_EPOCHS, round(_EPOCH_SCALE / math.sqrt(max(1, sentences)))))
-
-
-def rate_at(done: float, warmup: float) -> float:
-    """Share of the highest learning rate when a share `done` of all steps is behind: up to 1, then down to 0."""
-    return done / warmup if done < warmup else (1 - done) / (1 - warmup)
 
 
 def score_on(learner: Learner, part: _Part) -> Score:

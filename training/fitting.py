@@ -16,6 +16,7 @@ __all__ = ["Epoch", "Fitted", "fit"]
 # Imported when first needed: TensorFlow takes seconds to load, and spaCy's recipe does without it.
 _FITTERS = {
     "bilstm_crf.v1": ("training.bilstm_crf", "fit_bilstm_crf"),
+    "encoder_crf.v1": ("training.encoder_crf", "fit_encoder_crf"),
     "spacy_cnn.v1": ("training.spacy_cnn", "fit_spacy_cnn"),
 }
 

@@ -10,35 +10,38 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from registry.features import CHARACTERS, COLUMNS, PIECES
+from training.graph import Graph, Shape
 from training.network import BidirectionalLstm, Network
 
 Weights: TypeAlias = NDArray[np.float32]
-_OPSET = 17
-_IR_VERSION = 9
 
 
 def export_networks(networks: Sequence[Network], path: Path) -> None:
     """Write the networks, each of which must have been called once, as one graph that gives their mean scores."""
-    graph = _Graph()
+    graph = Graph()
     columns = graph.split("rows", [1, PIECES, CHARACTERS], axis=2)
     scores = [_scores(graph, columns, network) for network in networks]
     graph.add("Mean", scores, output="emissions")
-    path.write_bytes(graph.model(tags=networks[0].scores.units).SerializeToString())
+    inputs: dict[str, tuple[int, Shape]] = {
+        "rows": (TensorProto.INT32, ("batch", "time", COLUMNS)),
+        "lengths": (TensorProto.INT32, ("batch",)),
+    }
+    model = graph.model("bilstm", inputs, "emissions", ("batch", "time", networks[0].scores.units))
+    path.write_bytes(model.SerializeToString())
 
 
-def _scores(graph: "_Graph", columns: Sequence[str], network: Network) -> str:
+def _scores(graph: Graph, columns: Sequence[str], network: Network) -> str:
     hidden = _bilstm(graph, _embed(graph, columns, network), network.lstm)
     kernel, bias = (np.asarray(part) for part in (network.scores.kernel, network.scores.bias))
     scores = graph.add("MatMul", [hidden, graph.constant("scores_kernel", kernel)])
     return graph.add("Add", [scores, graph.constant("scores_bias", bias)])
 
 
-def _embed(graph: "_Graph", columns: Sequence[str], network: Network) -> str:
+def _embed(graph: Graph, columns: Sequence[str], network: Network) -> str:
     words, pieces, letters = columns
     words = graph.add("Squeeze", [words, graph.constant("columns", np.array([2]))])
     shape = graph.add("Shape", [words])
@@ -55,17 +58,17 @@ def _embed(graph: "_Graph", columns: Sequence[str], network: Network) -> str:
     )
 
 
-def _gather(graph: "_Graph", layer: "object", ids: str) -> str:
+def _gather(graph: Graph, layer: "object", ids: str) -> str:
     table = np.asarray(layer.embeddings)  # type: ignore[attr-defined]
     return graph.add("Gather", [graph.constant(layer.name, table), ids])  # type: ignore[attr-defined]
 
 
-def _reshape(graph: "_Graph", tensor: str, batch_and_time: str, width: int) -> str:
+def _reshape(graph: Graph, tensor: str, batch_and_time: str, width: int) -> str:
     target = graph.add("Concat", [batch_and_time, graph.constant("width", np.array([width]))], axis=0)
     return graph.add("Reshape", [tensor, target])
 
 
-def _convolve(graph: "_Graph", network: Network, letters: str) -> str:
+def _convolve(graph: Graph, network: Network, letters: str) -> str:
     """Character embeddings (words, characters, size) through the convolution to maxima (words, filters)."""
     flat = graph.add("Reshape", [letters, graph.constant("flat", np.array([-1, CHARACTERS]))])
     embedded = graph.add("Transpose", [_gather(graph, network.characters, flat)], perm=[0, 2, 1])
@@ -77,7 +80,7 @@ def _convolve(graph: "_Graph", network: Network, letters: str) -> str:
     return graph.add("ReduceMax", [convolved], axes=[2], keepdims=0)
 
 
-def _bilstm(graph: "_Graph", inputs: str, layer: BidirectionalLstm) -> str:
+def _bilstm(graph: Graph, inputs: str, layer: BidirectionalLstm) -> str:
     steps = graph.add("Transpose", [inputs], perm=[1, 0, 2])
     weights = [
         graph.constant(f"lstm_{name}", np.stack(parts))
@@ -105,38 +108,3 @@ def _reordered(weights: Weights) -> Weights:
     """Keras' gates input, forget, cell, output along the first axis to ONNX's input, output, forget, cell."""
     entry, forget, cell, output = np.split(weights, 4)
     return np.concatenate([entry, output, forget, cell])
-
-
-class _Graph:
-    """Nodes and initialisers, named as they are added."""
-
-    def __init__(self) -> None:
-        self._nodes: list[onnx.NodeProto] = []
-        self._initializers: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: NDArray[np.float32] | NDArray[np.int64]) -> str:
-        name = f"{name}_{len(self._initializers)}"
-        self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def add(self, operator: str, inputs: Sequence[str], *, output: str = "", **attributes: object) -> str:
-        output = output or f"{operator.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
-        return output
-
-    def split(self, tensor: str, sizes: Sequence[int], *, axis: int) -> list[str]:
-        outputs = [f"{tensor}_{part}" for part in range(len(sizes))]
-        inputs = [tensor, self.constant("sizes", np.array(sizes))]
-        self._nodes.append(helper.make_node("Split", inputs, outputs, axis=axis))
-        return outputs
-
-    def model(self, *, tags: int) -> onnx.ModelProto:
-        inputs = [
-            helper.make_tensor_value_info("rows", TensorProto.INT32, ["batch", "time", COLUMNS]),
-            helper.make_tensor_value_info("lengths", TensorProto.INT32, ["batch"]),
-        ]
-        outputs = [helper.make_tensor_value_info("emissions", TensorProto.FLOAT, ["batch", "time", tags])]
-        graph = helper.make_graph(self._nodes, "bilstm", inputs, outputs, self._initializers)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return model

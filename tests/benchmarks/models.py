@@ -1,6 +1,6 @@
 """How good the recipes are, corpus by corpus: `make bench-models CORPORA=folder`.
 
-    python -m tests.benchmarks.models CORPORA [--only NAME] [--again NAME]
+    python -m tests.benchmarks.models CORPORA [--only NAME] [--again NAME] [--encoder FOLDER]
 
 Each job trains one recipe on one corpus in a process of its own and leaves a JSON file and the package in `--work`
 (`.bench/models`), so an interrupted run goes on where it stopped. At the end, and after each job, the page
@@ -23,6 +23,8 @@ from tests.benchmarks.models_page import write_page
 
 WORK = Path(".bench/models")
 RECIPES = ("bilstm_crf.v1", "spacy_cnn.v1")
+ENCODER_RECIPE, ENCODER_CORPORA = "encoder_crf.v1", ("conll2003",)
+"""Trained only where `--encoder` names a pretrained one."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,14 @@ def _three_files(name: str, folder: str, files: Sequence[str]) -> Corpus:
 _TEXT_FILES = ("train.txt", "dev.txt", "test.txt")
 _TSV_FILES = ("train.tsv", "devel.tsv", "test.tsv")
 CORPORA = (
-    Corpus("conll2003", ("conll2003/eng.train",), ("conll2003/eng.testa",), ("conll2003/eng.testb",)),
-    Corpus("gmb", ("gmb/ner_dataset.csv.gz",)),
+    Corpus(
+        "conll2003",
+        ("conll2003/eng.train",),
+        ("conll2003/eng.testa",),
+        ("conll2003/eng.testb",),
+        {ENCODER_RECIPE: {"epochs": 2, "learning_rate": 0.0002}},
+    ),
+    Corpus("gmb", ("gmb/ner_dataset.csv.gz",), parameters=_ONE_MEMBER),
     Corpus("wnut17", ("wnut17/wnut17train.conll",), (), ("wnut17/emerging.dev.conll",), _ONE_MEMBER),
     _three_files("crossner_music", "crossner/music", _TEXT_FILES),
     _three_files("crossner_literature", "crossner/literature", _TEXT_FILES),
@@ -66,20 +74,26 @@ def main() -> None:
     """Run what is missing, then write the page."""
     arguments = _arguments()
     if arguments.job:
-        corpus, recipe = arguments.job
-        _run_job(arguments.corpora, arguments.work, next(c for c in CORPORA if c.name == corpus), recipe)
+        name, recipe = arguments.job
+        corpus = next(corpus for corpus in CORPORA if corpus.name == name)
+        changes: dict[str, Any] = dict(corpus.parameters.get(recipe, {}))
+        if recipe == ENCODER_RECIPE:
+            changes |= {"encoder": arguments.encoder}
+        _run_job(arguments.corpora, arguments.work, corpus, recipe, changes)
         return
     arguments.work.mkdir(parents=True, exist_ok=True)
     jobs = [(corpus.name, recipe) for corpus in CORPORA for recipe in RECIPES]
-    for number, (corpus, recipe) in enumerate(jobs, start=1):
-        target = arguments.work / f"{corpus}.{recipe}.json"
-        if arguments.only and corpus not in arguments.only and recipe not in arguments.only:
+    if arguments.encoder:
+        jobs += [(name, ENCODER_RECIPE) for name in ENCODER_CORPORA]
+    for number, (name, recipe) in enumerate(jobs, start=1):
+        target = arguments.work / f"{name}.{recipe}.json"
+        if arguments.only and name not in arguments.only and recipe not in arguments.only:
             continue
-        if target.exists() and corpus not in arguments.again:
+        if target.exists() and name not in arguments.again:
             continue
-        print(f"[{number}/{len(jobs)}] {corpus}, {recipe}", file=sys.stderr, flush=True)
+        print(f"[{number}/{len(jobs)}] {name}, {recipe}", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", __spec__.name, str(arguments.corpora), "--work", str(arguments.work)]
-        subprocess.run([*command, "--job", corpus, recipe], check=True)
+        subprocess.run([*command, "--encoder", arguments.encoder, "--job", name, recipe], check=True)
         write_page(arguments.work)
     write_page(arguments.work)
 
@@ -90,11 +104,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--only", nargs="*", default=[], help="corpora or recipes to run")
     parser.add_argument("--again", nargs="*", default=[], help="corpora to run although there is a result")
+    parser.add_argument("--encoder", default="", help="folder of a pretrained encoder in Hugging Face layout")
     parser.add_argument("--job", nargs=2, metavar=("CORPUS", "RECIPE"), help="run one job in this process")
     return parser.parse_args()
 
 
-def _run_job(folder: Path, work: Path, corpus: Corpus, recipe_name: str) -> None:
+def _run_job(folder: Path, work: Path, corpus: Corpus, recipe_name: str, changes: Mapping[str, Any]) -> None:
     from ner.scoring import performance
     from registry.taggers import load_tagger
     from tests.benchmarks.models_confidence import calibration_errors
@@ -103,7 +118,7 @@ def _run_job(folder: Path, work: Path, corpus: Corpus, recipe_name: str) -> None
 
     train, dev, test = read_parts(folder, corpus)
     labels = sorted({span.label for document in train for span in document.spans})
-    recipe = get_recipe(recipe_name, corpus.parameters.get(recipe_name))
+    recipe = get_recipe(recipe_name, changes)
     package = work / f"{corpus.name}.{recipe_name}"
     package.mkdir(parents=True, exist_ok=True)
 
@@ -120,7 +135,7 @@ def _run_job(folder: Path, work: Path, corpus: Corpus, recipe_name: str) -> None
     result: dict[str, Any] = {
         "corpus": corpus.name,
         "recipe": recipe_name,
-        "changes": dict(corpus.parameters.get(recipe_name, {})),
+        "changes": {name: Path(value).name if name == "encoder" else value for name, value in changes.items()},
         "documents": [len(train), len(dev), len(test)],
         "labels": len(labels),
         "seconds": seconds,

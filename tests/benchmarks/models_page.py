@@ -20,7 +20,8 @@ def write_page(work: Path) -> None:
         for result in (json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("*.json")))
     }
     corpora = list(dict.fromkeys(corpus for corpus, _ in results))
-    body = "\n".join([_machine(), "", *_scores(corpora, results), "", *_confidence(results), "", *_labels(results)])
+    parts = [_scores(corpora, results), _encoders(results), _confidence(results), _labels(results), _unlabelled(work)]
+    body = "\n".join([_machine(), *(line for part in parts for line in ["", *part])])
     page = PAGE.read_text(encoding="utf-8")
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", encoding="utf-8")
@@ -55,6 +56,18 @@ def _scores(corpora: Sequence[str], results: Mapping[tuple[str, str], Result]) -
             f"| {corpus} ({sizes}) | {_score(ours)} | {_score(theirs)} | {ahead} | {minutes} | {load} | {changes} |"
         )
     return rows
+
+
+def _encoders(results: Mapping[tuple[str, str], Result]) -> list[str]:
+    rows = ["| corpus | recipe | F1 (95 %) | ECE | minutes (processor) | load | changes to the recipe |"]
+    rows.append("|---|---|---|---|---|---|---|")
+    for (corpus, recipe), one in results.items():
+        if recipe not in (_OURS, _THEIRS):
+            changes = ", ".join(f"{name} {value}" for name, value in one["changes"].items())
+            minutes = f"{one['seconds'] / 60:.1f} ({one['processor_seconds'] / 60:.1f})"
+            cells = [corpus, f"`{recipe}`", _score(one), _figure(one["ece"]), minutes, f"{one['load']:.1f}", changes]
+            rows.append(f"| {' | '.join(cells)} |")
+    return rows if len(rows) > 2 else []
 
 
 def _score(result: Result | None) -> str:
@@ -103,6 +116,25 @@ def _labels(results: Mapping[tuple[str, str], Result]) -> list[str]:
             cells = [f"{part['f1']:.3f}", f"{part['precision']:.3f}", f"{part['recall']:.3f}", f"{part['support']:,}"]
             rows.append(f"| {label} | {' | '.join(cells)} | {share:.1%} | {100 * share * (1 - part['f1']):.2f} |")
         rows.append("")
+    return rows
+
+
+def _unlabelled(work: Path) -> list[str]:
+    path = work / "unlabelled" / "figures.json"
+    if not path.exists():
+        return []
+    rows = [
+        "### F1 without labels: the estimate and the truth",
+        "",
+        "Windows of 500 sentences (20 draws; the whole where there are fewer); the interval is meant to hold 95 %.",
+        "",
+        "| model | texts | estimated F1 | true F1 | bias | mean error | interval holds the truth |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        figures = [f"{row['estimated']:.3f}", f"{row['true']:.3f}", f"{row['bias']:+.3f}", f"{row['mean_error']:.3f}"]
+        held = f"{row['coverage']:.0%} of {row['windows']}"
+        rows.append(f"| {row['model']} | {row['texts']} | {' | '.join(figures)} | {held} |")
     return rows
 
 

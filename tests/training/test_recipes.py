@@ -54,6 +54,12 @@ def test_an_override_is_refused_when_it_does_not_fit(overrides: Mapping[str, Any
         get_recipe("bilstm_crf.v1", overrides)
 
 
+def test_a_text_is_taken_where_a_text_is_expected_and_nowhere_else() -> None:
+    assert get_recipe("encoder_crf.v1", {"encoder": "a/folder"}).parameters["encoder"] == "a/folder"
+    with pytest.raises(InvalidInput, match="must be a text"):
+        get_recipe("encoder_crf.v1", {"encoder": 3})
+
+
 def test_a_recipe_is_not_found_when_there_is_none_of_that_name() -> None:
-    with pytest.raises(NotFound, match=r"bilstm_crf\.v1, spacy_cnn\.v1"):
+    with pytest.raises(NotFound, match=r"bilstm_crf\.v1, encoder_crf\.v1, spacy_cnn\.v1"):
         get_recipe("bilstm_crf.v9")

@@ -1,0 +1,132 @@
+"""How far the label-free estimate is from the truth, at home and on texts that are unlike the training data.
+
+    python -m tests.benchmarks.models_unlabelled CORPORA [--work .bench/models]
+
+Uses the packages that `tests.benchmarks.models` left. Windows of 500 sentences; where the label sets differ, a table
+says which labels mean the same, and spans of the others are left out on both sides.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ner.documents import EntitySpan, LabelledText
+from ner.estimation import estimate_quality
+from ner.predictions import ScoredSpan, Tagged
+from ner.scoring import strict_score
+from registry.onnx_tagger import OnnxTagger
+from tests.benchmarks.models import CORPORA, WORK, read_parts
+
+WINDOW = 500
+WINDOWS = 20
+_PEOPLE = ("person", "musicalartist", "writer", "scientist")
+_GROUPS = ("organisation", "band", "university", "corporation", "group")
+_PLACES = ("location", "country")
+_FROM_GMB = {**dict.fromkeys(_PEOPLE, "per"), **dict.fromkeys(_GROUPS, "org"), **dict.fromkeys(_PLACES, "geo")}
+_FROM_CONLL = {name: {"per": "PER", "org": "ORG", "geo": "LOC"}[label] for name, label in _FROM_GMB.items()}
+_AWAY = ("wnut17", "crossner_music", "crossner_literature", "crossner_science")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, the texts it is estimated on, and what the texts' labels are called by the model."""
+
+    model: str
+    texts: str
+    same: Mapping[str, str] | None
+
+
+CASES = (
+    Case("conll2003", "conll2003", None),
+    Case("gmb", "gmb", None),
+    *(Case("gmb", name, _FROM_GMB) for name in _AWAY),
+    *(Case("conll2003", name, _FROM_CONLL) for name in _AWAY),
+)
+
+
+class _PerLabel(OnnxTagger):
+    """Expects only entities of some labels."""
+
+    def keep(self, labels: Sequence[str]) -> None:
+        self._start_tags = [self._crf.tags.index(f"B-{label}") for label in labels]
+
+
+def main() -> None:
+    """Measure every case and write `unlabelled/figures.json` into the work folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpora", type=Path)
+    parser.add_argument("--work", type=Path, default=WORK)
+    arguments = parser.parse_args()
+    rows = [_measure(arguments.corpora, arguments.work, case) for case in CASES]
+    target = arguments.work / "unlabelled"
+    target.mkdir(exist_ok=True)
+    (target / "figures.json").write_text(json.dumps([row for row in rows if row], indent=1), encoding="utf-8")
+
+
+def _measure(corpora: Path, work: Path, case: Case) -> dict[str, Any] | None:
+    package = work / f"{case.model}.bilstm_crf.v1"
+    if not (package / "calibration.json").exists():
+        return None
+    tagger = _PerLabel(package)
+    corpus = next(corpus for corpus in CORPORA if corpus.name == case.texts)
+    test = read_parts(corpora, corpus)[2]
+    if case.same is not None:
+        tagger.keep(sorted(set(case.same.values())))
+        test = [dataclasses.replace(one, spans=tuple(_renamed(one.spans, case.same))) for one in test]
+    answers = [_narrowed(answer, case.same) for answer in tagger.tag([document.text for document in test])]
+    errors, inside, estimates, truths = [], 0, [], []
+    for places in _windows(len(test)):
+        estimate = estimate_quality([answers[place] for place in places]).f1
+        truth = _truth([test[place] for place in places], [answers[place] for place in places])
+        assert estimate is not None
+        estimates.append(estimate.value)
+        truths.append(truth)
+        errors.append(estimate.value - truth)
+        inside += estimate.low <= truth <= estimate.high
+    figures = {
+        "estimated": float(np.mean(estimates)),
+        "true": float(np.mean(truths)),
+        "bias": float(np.mean(errors)),
+        "mean_error": float(np.mean(np.abs(errors))),
+        "coverage": inside / len(errors),
+    }
+    print(case.model, case.texts, {name: round(value, 3) for name, value in figures.items()}, flush=True)
+    return {"model": case.model, "texts": case.texts, "documents": len(test), "windows": len(errors), **figures}
+
+
+def _renamed(spans: Sequence[EntitySpan], same: Mapping[str, str]) -> Iterator[EntitySpan]:
+    return (dataclasses.replace(span, label=same[span.label]) for span in spans if span.label in same)
+
+
+def _narrowed(answer: Tagged, same: Mapping[str, str] | None) -> Tagged:
+    if same is None:
+        return answer
+    kept = set(same.values())
+    return dataclasses.replace(answer, spans=tuple(span for span in answer.spans if span.label in kept))
+
+
+def _windows(documents: int) -> list[np.ndarray[Any, Any]]:
+    """Draws of `WINDOW` documents without replacement, or the whole where there are no more."""
+    if documents <= WINDOW:
+        return [np.arange(documents)]
+    random = np.random.default_rng(0)
+    return [random.choice(documents, WINDOW, replace=False) for _ in range(WINDOWS)]
+
+
+def _truth(documents: Sequence[LabelledText], answers: Sequence[Tagged]) -> float:
+    found: list[list[EntitySpan]] = [[_plain(span) for span in answer.spans] for answer in answers]
+    return strict_score([document.spans for document in documents], found).f1
+
+
+def _plain(span: ScoredSpan) -> EntitySpan:
+    return span.span
+
+
+if __name__ == "__main__":
+    main()
