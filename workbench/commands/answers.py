@@ -1,6 +1,6 @@
 """`workbench predict` and `workbench bulk`."""
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from tqdm import tqdm
 from workbench.commands.output import json_option, percent, show, table
 from workbench.commands.server import Server
 
-_BATCH = 128
+_LARGE_BYTES = 4_000_000
 
 
 @click.command()
@@ -37,48 +37,31 @@ def _describe(answer: dict[str, Any]) -> str:
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--version", default="stable", show_default=True)
 @click.option("--format", "format_name", default="auto", show_default=True, help="Format of IN.")
+@click.option("--column", default="text", show_default=True, help="Where JSONL, CSV or Parquet hold the text.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; one for each processor where IN is large.")
 @json_option
-def bulk(source: Path, target: Path, version: str, format_name: str, as_json: bool) -> None:
-    """Tag every document of IN into OUT, one JSON object per line. Needs no server.
+def bulk(
+    source: Path, target: Path, version: str, format_name: str, column: str, workers: int | None, as_json: bool
+) -> None:
+    """Tag every text of IN into OUT: JSONL, or Parquet or CSV by OUT's suffix. Needs no server.
 
     Run again after a stop, it goes on where OUT ends.
     """
-    from annotation.formats import read_file
-    from workbench.commands.local import Installation, chunks
+    from workbench.bulk import tag_file
+    from workbench.commands.local import Installation
 
-    name, tagger = Installation().tagger(version)
-    done = _whole_lines(target)
-    documents = iter(read_file(source, format_name).documents)
-    for _ in range(done):
-        next(documents, None)
-    written = entities = 0
-    with target.open("a", encoding="utf-8") as stream, tqdm(unit=" documents", initial=done, leave=False) as bar:
-        for batch in chunks(documents, _BATCH):
-            for found, tagged in zip(batch, tagger.tag([one.text for one in batch]), strict=True):
-                spans = [
-                    {"start": s.start, "end": s.end, "label": s.label, "confidence": s.confidence} for s in tagged.spans
-                ]
-                line = {"text": found.text, "spans": spans, "model_version": name}
-                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-                entities += len(spans)
-            written += len(batch)
-            stream.flush()
-            bar.update(len(batch))
-    result = {"version": name, "documents": written, "resumed_after": done, "entities": entities}
+    name, package = Installation().package(version)
+    processes = workers or ((os.cpu_count() or 1) if source.stat().st_size > _LARGE_BYTES else 1)
+    with tqdm(unit=" documents", leave=False) as bar:
+        tally = tag_file(
+            source,
+            target,
+            package,
+            name,
+            format_name=format_name,
+            column=column,
+            workers=processes,
+            progress=bar.update,
+        )
+    result = {"version": name, **tally._asdict()}
     show(result, as_json, lambda it: f"{it['documents']:,} documents tagged by {name} into {target}.")
-
-
-def _whole_lines(target: Path) -> int:
-    """How many lines of an earlier try are whole; a torn last one is cut off."""
-    if not target.exists():
-        return 0
-    whole = 0
-    with target.open("rb+") as stream:
-        end = 0
-        for line in stream:
-            if not line.endswith(b"\n"):
-                break
-            whole += 1
-            end += len(line)
-        stream.truncate(end)
-    return whole

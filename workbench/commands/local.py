@@ -35,6 +35,11 @@ class Installation:
 
     def tagger(self, name: str) -> tuple[str, Tagger]:
         """The version of that name or alias, loaded from its verified package."""
+        version, folder = self.package(name)
+        return version, load_tagger(folder)
+
+    def package(self, name: str) -> tuple[str, Path]:
+        """The version of that name or alias, and the folder of its verified package."""
         with self.database.reading() as connection:
             version = name
             if name in {"stable", "canary", "previous"}:
@@ -43,7 +48,7 @@ class Installation:
                     raise NoServingVersion(f"No version is {name} now.")
             record = get_version(connection, version)
         store = open_store(self.settings)
-        return version, load_tagger(store.folder(version, record.package_hash))
+        return version, store.folder(version, record.package_hash)
 
     def evaluate(self, file: Path, version: str, format_name: str) -> dict[str, Any]:
         """The content of a performance.json for `version` on the labelled documents of `file`."""
