@@ -11,7 +11,8 @@ from fastapi.responses import FileResponse, StreamingResponse
 from annotation import datasets
 from annotation.exports import ExportSummary, export_dataset, report_export
 from annotation.formats import get_format
-from annotation.imports import ImportSummary, import_file
+from annotation.imports import ImportSummary, import_staged
+from annotation.staging import stage_file
 from api.bodies import refusals
 from api.errors import fact_noted
 from api.exchange import exchange_of
@@ -88,20 +89,23 @@ async def import_into(
     With `Accept: application/x-ndjson` the answer is a line `{"progress": {"done", "total"}}` now and then, and in
     the end `{"result": ...}` or `{"error": ...}`.
     """
-    path = await received(request, wiring.settings.home)
+    home = wiring.settings.home
+    path = await received(request, home)
 
     def run(report: Report) -> ImportSummary:
+        # Reading and storing are each half of the way.
+        size = path.stat().st_size
+
+        def read(done: int, _: int) -> None:
+            report(done // 2, size)
+
+        def stored(done: int, total: int) -> None:
+            report(size // 2 + size * done // total // 2, size)
+
         try:
-            with wiring.database.transaction() as connection:
-                return import_file(
-                    connection,
-                    path,
-                    dataset=name,
-                    format_name=format,
-                    filename=filename,
-                    actor=caller.name,
-                    progress=report,
-                )
+            with stage_file(path, format, filename=filename, folder=home, progress=read) as staged:
+                with wiring.database.transaction() as connection:
+                    return import_staged(connection, staged, dataset=name, actor=caller.name, progress=stored)
         finally:
             path.unlink(missing_ok=True)
 

@@ -1,6 +1,10 @@
 import gzip
 import json
+import signal
+import subprocess
+import sys
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +220,51 @@ def test_gmb_is_imported_whole(database: Database, corpora: Path) -> None:
     assert (dataset.documents, dataset.gold, dataset.entities) == (43_163, 43_163, expected)
     again = imported(database, path)
     assert (again.added, again.skipped, again.entities) == (0, 43_163, expected)
+
+
+IMPORTING = """
+import sys
+from pathlib import Path
+from annotation.imports import import_staged
+from annotation.staging import stage_file
+from ner.database import Database
+
+database = Database(sys.argv[1])
+with stage_file(Path(sys.argv[2]), folder=Path(sys.argv[3])) as staged, database.transaction() as connection:
+    def stored(done, total):
+        if done > total // 2:
+            print(done, flush=True)
+            sys.stdin.read()
+    import_staged(connection, staged, dataset="news", actor="ada", progress=stored)
+"""
+
+
+def test_nothing_stays_when_an_import_is_killed_half_way(database: Database, tmp_path: Path) -> None:
+    path = a_file(tmp_path, "".join(f'{{"text": "Ada {number}", "spans": []}}\n' for number in range(10_000)))
+    folder = tmp_path / "drafts"
+    folder.mkdir()
+    arguments = [sys.executable, "-c", IMPORTING, database.url, str(path), str(folder)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as importing:
+        assert importing.stdout is not None
+        assert int(importing.stdout.readline()) > 5_000
+        importing.kill()
+    assert importing.returncode == -signal.SIGKILL
+    assert list(folder.iterdir()) == []
+    with database.reading() as connection:
+        for table in (tables.datasets, tables.documents, tables.revisions, tables.audit):
+            assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+    assert imported(database, path).added == 10_000
+
+
+def test_memory_does_not_grow_with_the_file(database: Database, tmp_path: Path) -> None:
+    def peak_of(documents: int) -> int:
+        lines = (f'{{"text": "Ada {number} {"x" * 200}", "spans": [[0, 3, "per"]]}}\n' for number in range(documents))
+        path = a_file(tmp_path, "".join(lines))
+        tracemalloc.start()
+        imported(database, path, dataset=f"of {documents}")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    peak_of(500)
+    assert peak_of(12_000) < 1.5 * peak_of(4_000)
