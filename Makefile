@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 
-.PHONY: bench-serving help up test lint types contracts format lock check clean bench-models bench-editor
+.PHONY: bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,12 @@ check: lint types contracts test ## Everything that has to hold before a commit
 
 bench-serving: $(BIN)/.installed ## How fast the API answers, beside its peers: docs/benchmarks-serving.md
 	@$(BIN)/python -m tests.benchmarks.serving $(ARGS)
+
+load-test stress-test spike-test: $(BIN)/.installed ## Load, stress and spike an API process of their own (Locust)
+	@$(BIN)/python -m tests.load $(@:-test=) $(ARGS)
+
+fuzz-test: $(BIN)/.installed ## 100,000 requests that nobody should send
+	@$(BIN)/python -m tests.benchmarks.fuzz $(ARGS)
 
 lock: $(BIN)/.installed ## Resolve the dependencies anew into requirements.txt
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements.txt

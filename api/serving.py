@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from api.measures import Measures
 from ner import tables
 from ner.database import Database, utc_now
-from ner.errors import NerError, NoServingVersion
+from ner.errors import NerError, NoServingVersion, NotFound
 from ner.predictions import Tagger, Variant
 from registry.packages import PackageStore
 from registry.rollout import Rollout, current_rollout
@@ -138,8 +138,14 @@ class Serving:
             return self._on_demand[version]
 
     def by_alias(self, alias: Variant) -> Served:
-        """The version that holds an alias now. Raises NoServingVersion when there is none, or it is not loaded."""
-        served: Served | None = getattr(self.lineup, alias)
+        """The version that holds an alias now. Raises NotFound, or NoServingVersion where it could not be loaded.
+
+        `stable` is what everybody relies on: that none is stable yet is no mistake of the caller's.
+        """
+        lineup = self.lineup
+        served: Served | None = getattr(lineup, alias)
+        if served is None and alias != "stable" and _named(lineup.rollout)[alias] is None:
+            raise NotFound(f"No version is {alias} now; choose one by its number.")
         if served is None:
             raise NoServingVersion(f"No version is {alias} now; choose one by its number.")
         return served

@@ -128,7 +128,7 @@ def test_two_versions_are_compared_on_a_dataset_with_gold(room: Room) -> None:
 UNCLEAR: dict[str, tuple[dict[str, Any], int]] = {
     "neither text nor dataset": ({}, 422),
     "both": ({"text": "John", "dataset": "news"}, 422),
-    "no canary": ({"text": "John"}, 503),
+    "no canary": ({"text": "John"}, 404),
     "an unknown version": ({"text": "John", "right": "9.9.9"}, 404),
     "an unknown dataset": ({"dataset": "nothing", "right": "stable"}, 404),
     "an empty text": ({"text": " ", "right": "stable"}, 422),
