@@ -27,7 +27,7 @@ ACTOR = "system"
 RECIPE = "bilstm_crf.v1"
 SENTENCES = 4000
 SEED = 1
-QUICK = {"epochs": 6, "members": 1}
+QUICK = {"epochs": 5, "members": 1, "lstm_units": 100}
 
 _BAR = "{desc:<34}{bar}| {n:3.0f} % {elapsed}"
 
