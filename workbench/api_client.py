@@ -12,40 +12,19 @@ Every method returns the JSON of the contract (`/docs`) and raises `ApiError` wi
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypedDict, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import httpx
 
+from workbench.api_answers import TIMEOUT_SECONDS, FoundEntity, Prediction
 from workbench.api_operations import Operations, given
 from workbench.api_transport import ApiError, Body, HttpCaller, RetryPolicy, Transport, refusal_of
+from workbench.async_client import AsyncApiClient
 
-__all__ = ["ApiClient", "ApiError", "Body", "Export", "FoundEntity", "Prediction", "RetryPolicy"]
+__all__ = ["ApiClient", "ApiError", "AsyncApiClient", "Body", "Export", "FoundEntity", "Prediction", "RetryPolicy"]
 
 READ_BYTES = 1 << 20
-TIMEOUT_SECONDS = 30.0
-
-
-class FoundEntity(TypedDict):
-    """An entity in a text: Python character offsets, confidence in [0, 1]."""
-
-    text: str
-    label: str
-    start: int
-    end: int
-    confidence: float
-
-
-class Prediction(TypedDict):
-    """The answer for one text."""
-
-    entities: list[FoundEntity]
-    confidence: list[float]
-    model_version: str
-    variant: str
-    request_id: str
-    cached: bool
-    degraded: bool
 
 
 @dataclass(frozen=True, slots=True)
