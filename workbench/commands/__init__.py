@@ -13,6 +13,7 @@ from workbench.commands.answers import bulk, predict
 from workbench.commands.audit import audit
 from workbench.commands.care import backup, doctor, restore
 from workbench.commands.frozen import snapshots
+from workbench.commands.labels import labels
 from workbench.commands.learning import evaluate, train
 from workbench.commands.people import demo, keys, users
 from workbench.commands.rollout import canary, promote, rollback, simulate, versions
@@ -27,7 +28,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(up, import_command, export_command, snapshots, train, evaluate, predict, bulk, versions, canary, promote),
+    *(up, import_command, export_command, snapshots, labels, train, evaluate, predict, bulk, versions, canary, promote),
     *(rollback, simulate, audit, keys, users, demo, backup, restore, doctor),
 ):
     cli.add_command(_command)
