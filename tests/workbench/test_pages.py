@@ -210,7 +210,7 @@ def test_traffic_is_corrected_too_and_the_page_says_when_none_is_kept(two_versio
 def test_the_order_of_work_is_chosen_and_decisions_are_for_reviewers(two_versions: World) -> None:
     two_versions.add_dataset()
     with visiting(two_versions, "correct", "annotator") as page:
-        assert page.button_group[0].options == ["As they come", "Least sure first"]
+        assert page.button_group[0].options == ["As they come", "Least sure"]
     with visiting(two_versions, "correct", "reviewer") as page:
         assert "Disagreements" in page.button_group[0].options
 

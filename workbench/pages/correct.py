@@ -11,7 +11,7 @@ from workbench.look import percent, plural
 TRAFFIC = "Traffic with low confidence"
 ORDERS = {
     "uncorrected": "As they come",
-    "uncertain": "Least sure first",
+    "uncertain": "Least sure",
     "disagreements": "Disagreements",
 }
 
@@ -45,7 +45,7 @@ def page() -> None:
 def _pick(datasets: dict[str, Body], person: Visitor) -> tuple[str, str]:
     """The dataset, or the traffic, whose documents come, and in which order; with its progress beside them."""
     names = [name for name in datasets if name != "traffic"]
-    left, middle, right = st.columns([1.2, 1.7, 1.8], vertical_alignment="bottom")
+    left, middle, right = st.columns([1, 1.9, 1.3], vertical_alignment="bottom")
     options = [*names, TRAFFIC]
     if st.session_state.get("correct_basis") not in options:
         st.session_state.pop("correct_basis", None)
