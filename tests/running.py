@@ -15,7 +15,7 @@ import httpx
 ROOT = Path(__file__).parents[1]
 COMMAND = Path(sys.executable).parent / "workbench"
 _READY = re.compile(r"Sign in, once: (\S+)")
-_SECONDS = 240
+_SECONDS = 600
 
 
 def free_port() -> int:
@@ -57,6 +57,7 @@ class RunningWorkbench:
         deadline = time.monotonic() + _SECONDS
         while (ready := _READY.search(self.said())) is None:
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
                 raise AssertionError(f"workbench up did not come up:\n{self.said()[-3000:]}")
             time.sleep(0.2)
         self.sign_in_url = ready.group(1)
