@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from annotation.stored import CORRECTIONS, load_dataset, spans_of
+from annotation.stored import IMPORTS, load_dataset, spans_of
 from ner import tables
 from ner.database import lock_for_appending, utc_now
 from ner.documents import EntitySpan
@@ -137,7 +137,7 @@ def _lines(connection: Connection, dataset_id: str) -> Iterator[tuple[bytes, lis
     for row in rows:
         fields = {
             "document_id": row.id,
-            "is_correction": row.kind in CORRECTIONS,
+            "is_correction": row.kind not in IMPORTS,
             "spans": row.gold,
             "text": row.text,
         }

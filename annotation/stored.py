@@ -18,6 +18,7 @@ documents, revisions, datasets = tables.documents, tables.revisions, tables.data
 
 # Kinds of revisions that hold a person's answer; a change of labels keeps whose answer it changed.
 CORRECTIONS = ("correction", "relabelled correction")
+IMPORTS = ("import", "relabelled import")
 
 
 @dataclass(frozen=True, slots=True)

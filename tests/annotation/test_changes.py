@@ -14,6 +14,7 @@ from annotation.corrections import list_revisions, save_correction
 from annotation.datasets import create_dataset, get_dataset, import_file, list_documents
 from annotation.relabelling import Change, rewriting, undoing
 from annotation.snapshots import freeze, read_snapshot
+from annotation.votes import answers_of
 from ner import tables
 from ner.database import Database
 from ner.documents import Document, EntitySpan
@@ -255,3 +256,33 @@ def test_taking_back_gives_what_there_was_whatever_changed(found: tuple[EntitySp
     text = "xyxyyyxxyy"
     left = rewriting(change)(text, found)
     assert set(undoing([(found, left)])(text, left)) == set(found)
+
+
+def test_everybody_s_answer_changes_and_comes_back_where_several_must_agree(database: Database, tmp_path: Path) -> None:
+    with database.transaction() as connection:
+        create_dataset(connection, "news", ["per", "geo", "org"], "ada", annotators_required=2)
+        import_file(connection, a_file(tmp_path, '{"text": "Ada in Rome"}'), dataset="news", actor="ada")
+    corrected(database, stored(database)[0], [(0, 3, "per")])
+    with database.transaction() as connection:
+        document = list_documents(connection, "news")[0][0]
+        said_by_cy = [EntitySpan(7, 11, "geo")]
+        save_correction(
+            connection, document.id, base_revision=0, spans=said_by_cy, operation_id="operation of cy", author="cy"
+        )
+    renamed = changed(database, RENAME)
+    answers = answers_by_name(database, document.id)
+    assert answers == {"bo": (EntitySpan(0, 3, "person"),), "cy": (EntitySpan(7, 11, "geo"),)}
+    deleted = changed(database, Change("delete", ("person",)))
+    assert answers_by_name(database, document.id) == {"bo": (), "cy": (EntitySpan(7, 11, "geo"),)}
+    undone(database, deleted.id)
+    assert answers_by_name(database, document.id) == answers
+    undone(database, renamed.id)
+    assert answers_by_name(database, document.id) == {
+        "bo": (EntitySpan(0, 3, "per"),),
+        "cy": (EntitySpan(7, 11, "geo"),),
+    }
+
+
+def answers_by_name(database: Database, document_id: str) -> dict[str, tuple[EntitySpan, ...]]:
+    with database.reading() as connection:
+        return answers_of(connection, document_id)
