@@ -18,7 +18,8 @@ from ner.predictions import Tagged, Tagger
 
 INLINE_SECONDS = 0.004
 """The longest that a batch may keep the event loop to itself, by estimate."""
-_THREAD_SECONDS = 0.25
+_MUCH_SECONDS = 0.05
+_THREAD_SECONDS = 0.02
 _MOST_TEXTS = 64
 # What a text costs beside its characters, in characters.
 _OVERHEAD = 32
@@ -47,11 +48,16 @@ class Batches:
         self._seconds_per_size = _FIRST_GUESS
         self._is_measured = False
         self._owed = 0
+        self._pace = _FIRST_GUESS
+        self._settled_at = 0.0
 
     @property
     def owed_seconds(self) -> float:
-        """How long everything that is asked and not answered yet will take, by estimate."""
-        return self._owed * self._seconds_per_size
+        """How long everything that is asked and not answered yet will take, at the pace of the last answers.
+
+        The pace counts what the event loop does between batches too, so it holds when the loop has much else to do.
+        """
+        return self._owed * self._pace
 
     def close(self) -> None:
         """Finish what runs in threads; what waits is not answered."""
@@ -65,6 +71,8 @@ class Batches:
         loop = asyncio.get_running_loop()
         asked = [_Waiting(text, loop.create_future(), len(text) + _OVERHEAD) for text in texts]
         size = sum(one.size for one in asked)
+        if self._owed == 0:
+            self._settled_at = time.perf_counter()
         self._owed += size
         if may_run_here and self._is_measured and size * self._seconds_per_size <= INLINE_SECONDS:
             self._here.extend(asked)
@@ -82,7 +90,8 @@ class Batches:
 
     def _run_here(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_called = False
-        batch = self._next(self._here, INLINE_SECONDS)
+        # While much waits, there is much to refuse between two batches.
+        batch = self._next(self._here, INLINE_SECONDS if self.owed_seconds < _MUCH_SECONDS else INLINE_SECONDS / 2)
         if batch:
             self._settle(batch, self._tag(batch))
         self._call(loop)
@@ -145,6 +154,10 @@ class Batches:
         self._is_measured = True
 
     def _settle(self, batch: Sequence[_Waiting], answers: Sequence[Tagged | None]) -> None:
+        now = time.perf_counter()
+        pace = (now - self._settled_at) / max(1, sum(one.size for one in batch))
+        self._pace += _WEIGHT * (min(pace, 2 * self._pace) - self._pace)
+        self._settled_at = now
         for one, answer in zip(batch, answers, strict=True):
             self._owed -= one.size
             if not one.answer.done():

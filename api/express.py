@@ -4,7 +4,7 @@ They are routes of the app like all others, with the same function, guard and do
 way to them. A request that does not fit exactly takes the long way.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from fastapi.routing import APIRoute
@@ -16,10 +16,17 @@ from api.roles import Access, Endpoint, StrictRequest, access_of, let_in, scope_
 _ATTRIBUTE = "takes_express_lane"
 
 
-def express(endpoint: Endpoint) -> Endpoint:
-    """Declare that a route's function takes the bare request, returns a Response, and is worth the short way."""
-    setattr(endpoint, _ATTRIBUTE, True)
-    return endpoint
+def express(*, asks_model: bool) -> Callable[[Endpoint], Endpoint]:
+    """Declare that a route's function takes the bare request, returns a Response, and is worth the short way.
+
+    One that `asks_model` is refused at the door, before anything is read, while the model has too much to do.
+    """
+
+    def declare(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _ATTRIBUTE, asks_model)
+        return endpoint
+
+    return declare
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +36,13 @@ class Lane:
     route: APIRoute
     access: Access
     scope: str
+    asks_model: bool
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self.route
         request = StrictRequest(scope, receive)
+        if self.asks_model:
+            request.app.state.wiring.answering.check_load()
         if self.access != "public":
             await let_in(request, self.access, self.scope)
         response = await self.route.endpoint(request)
@@ -48,8 +58,14 @@ def lanes_of(routes: Iterable[BaseRoute]) -> dict[tuple[str, str], Lane]:
     """The lanes of all routes whose functions are declared for them."""
     lanes = {}
     for route in routes:
-        if isinstance(route, APIRoute) and getattr(route.endpoint, _ATTRIBUTE, False):
+        asks_model = getattr(getattr(route, "endpoint", None), _ATTRIBUTE, None)
+        if isinstance(route, APIRoute) and asks_model is not None:
             access = access_of(route.endpoint)
             assert access is not None
-            lanes.update({(method, route.path): Lane(route, access, scope_of(route)) for method in route.methods or ()})
+            lanes.update(
+                {
+                    (method, route.path): Lane(route, access, scope_of(route), asks_model)
+                    for method in route.methods or ()
+                }
+            )
     return lanes

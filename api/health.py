@@ -23,7 +23,7 @@ def software_version() -> str:
 
 @router.get("/api/v1/ner/health", response_model=HealthResponse)
 @public
-@express
+@express(asks_model=False)
 async def health(request: Request) -> Response:
     """Healthy: the stable version is loaded and the database answers. Degraded: one of the two is not so."""
     wiring: Wiring = request.app.state.wiring

@@ -25,7 +25,7 @@ router = guarded_router(prefix="/api/v1/ner", tags=["answering"])
     openapi_extra=body_of(PredictRequest, {"text": "John lives in New York"}),
 )
 @role("viewer")
-@express
+@express(asks_model=True)
 async def predict(request: Request) -> Response:
     """The entities of one text. Offsets count characters as Python does (Unicode code points)."""
     wiring: Wiring = request.app.state.wiring
@@ -46,7 +46,7 @@ async def predict(request: Request) -> Response:
     openapi_extra=body_of(BatchRequest, {"texts": ["Apple Inc is in California", "Google acquired YouTube"]}),
 )
 @role("viewer")
-@express
+@express(asks_model=True)
 async def batch(request: Request) -> Response:
     """The entities of many texts, in their order. A text that cannot be analysed has an error in its place."""
     wiring: Wiring = request.app.state.wiring

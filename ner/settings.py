@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     access_token_minutes: int = Field(15, ge=1, le=1440, description="How long an access token of the API lasts.")
     serving_threads: int = Field(1, ge=1, le=64, description="Threads that run models in one API process.")
     longest_wait_ms: int = Field(
-        200, ge=1, le=60_000, description="How long a text may wait for the model before it is refused."
+        150, ge=1, le=60_000, description="How long a text may wait for the model before it is refused."
     )
     poll_seconds: float = Field(0.5, gt=0, le=2, description="How often a process looks for a switch of version.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line.")
