@@ -117,7 +117,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "spacy_cnn.v1",
                 "spaCy's own entity recogniser over a small convolutional network, trained from nothing.",
                 {
-                    "epochs": 10,
+                    "epochs": 60,
                     "patience": 4,
                     "batch_words": 1000,
                     "learning_rate": 0.001,

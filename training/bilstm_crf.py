@@ -1,7 +1,6 @@
 """The recipe `bilstm_crf.v1`: BiLSTM-CRFs in Keras, trained from nothing and kept as one ONNX graph."""
 
 import gc
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +22,11 @@ from training.fitted import Epoch, Fitted, Report, ShouldStop
 from training.learner import Committee, Learner, Parameters
 from training.onnx_export import export_networks
 from training.parity import compare_with_onnx
-from training.schedule import rate_at
+from training.schedule import epoch_count, rate_at
 from training.sentences import CutDocuments, cut_documents
 
 _EVALUATION_BATCH = 128
 _PARITY_SENTENCES = 1000
-_FEWEST_EPOCHS, _EPOCH_SCALE = 4, 1200
 _SMALLEST_BATCH, _USUAL_BATCH = 4, 16
 _FEWEST_UPDATES, _MOST_UPDATES = 100, 1000
 """Of an epoch, roughly, where the batch may have any size."""
@@ -155,11 +153,6 @@ def batch_size(sentences: int, largest: int) -> int:
     """At most `largest`; less on a small corpus, so that an epoch is some hundred updates and not a handful."""
     small = min(_USUAL_BATCH, max(_SMALLEST_BATCH, sentences // _FEWEST_UPDATES))
     return min(largest, max(small, sentences // _MOST_UPDATES))
-
-
-def epoch_count(sentences: int, most: int) -> int:
-    """At most `most`; less on a large corpus, falling with the square root of its size: 10 for 14,000 sentences."""
-    return min(most, max(_FEWEST_EPOCHS, round(_EPOCH_SCALE / math.sqrt(max(1, sentences)))))
 
 
 def score_on(learner: Learner, part: _Part) -> Score:

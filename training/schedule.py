@@ -1,4 +1,13 @@
-"""How the learning rate moves over a run."""
+"""How long a run is, and how the learning rate moves over it."""
+
+import math
+
+_FEWEST_EPOCHS, _EPOCH_SCALE = 4, 1200
+
+
+def epoch_count(sentences: int, most: int) -> int:
+    """At most `most`; less on a large corpus, falling with the square root of its size: 10 for 14,000 sentences."""
+    return min(most, max(_FEWEST_EPOCHS, round(_EPOCH_SCALE / math.sqrt(max(1, sentences)))))
 
 
 def rate_at(done: float, warmup: float) -> float:

@@ -20,7 +20,10 @@ from ner.documents import LabelledText
 from ner.errors import RunCancelled
 from registry.features import build_vocabulary
 from training.fitted import Epoch, Fitted, Report, ShouldStop
+from training.schedule import epoch_count
 from training.sentences import Sentence, cut_documents
+
+_FEWEST_WORDS, _FEWEST_UPDATES = 50, 100
 
 
 def fit_spacy_cnn(
@@ -57,8 +60,9 @@ def fit_spacy_cnn(
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """How many updates make an epoch, and how many epochs there are at most."""
+    """How many updates of how many words make an epoch, and how many epochs there are at most."""
 
+    batch_words: int
     steps: int
     epochs: int
     sentences: int
@@ -66,7 +70,10 @@ class _Pace:
 
 def _pace(parameters: Mapping[str, Any], sentences: Sequence[Sentence]) -> _Pace:
     words = sum(len(sentence.words) for sentence in sentences)
-    return _Pace(max(1, round(words / parameters["batch_words"])), parameters["epochs"], len(sentences))
+    # Less than asked on a small corpus, so that an epoch is some hundred updates and not a handful.
+    size = min(parameters["batch_words"], max(_FEWEST_WORDS, words // _FEWEST_UPDATES))
+    epochs = epoch_count(len(sentences), parameters["epochs"])
+    return _Pace(size, max(1, round(words / size)), epochs, len(sentences))
 
 
 def _config(parameters: Mapping[str, Any], paths: Mapping[str, Path], pace: _Pace) -> Config:
@@ -80,7 +87,7 @@ def _config(parameters: Mapping[str, Any], paths: Mapping[str, Path], pace: _Pac
         "training.patience": parameters["patience"] * pace.steps,
         "training.max_steps": pace.epochs * pace.steps,
         "training.eval_frequency": pace.steps,
-        "training.batcher.size": parameters["batch_words"],
+        "training.batcher.size": pace.batch_words,
         "training.optimizer.learn_rate": parameters["learning_rate"],
     }
     config: Config = load_config(Path(__file__).with_suffix(".cfg"), overrides=overrides)

@@ -15,10 +15,10 @@ from registry.features import UNKNOWN, Featuriser, build_vocabulary
 from registry.taggers import load_tagger
 from tests.training.small_corpus import TINY, small_corpus
 from training.batches import Corpus, batch_count, epoch_batches, even_batches, number_sentences
-from training.bilstm_crf import batch_size, epoch_count
+from training.bilstm_crf import batch_size
 from training.fitting import Epoch, Fitted, fit
 from training.recipes import get_recipe
-from training.schedule import rate_at
+from training.schedule import epoch_count, rate_at
 from training.sentences import cut_documents
 
 LABELS = ["geo", "per", "tim"]
