@@ -29,11 +29,11 @@ async def sign_in(body: TokenRequest, request: Request, wiring: Wired) -> Tokens
         await check_attempt(request, wiring, "")
         caller_key = body.key.strip()
         await wiring.callers.by_key(caller_key)
-        return await asyncio.to_thread(_open, wiring, "key", prefix_of(caller_key) or "")
+        return await asyncio.to_thread(open_tokens, wiring, "key", prefix_of(caller_key) or "")
     if body.name is None or body.password is None:
         raise InvalidInput("Send a 'key', or a 'name' and a 'password'.")
     name = await signed_in_by_password(request, wiring, body.name, body.password)
-    return await asyncio.to_thread(_open, wiring, "user", name)
+    return await asyncio.to_thread(open_tokens, wiring, "user", name)
 
 
 @router.post("/token/refresh", response_model=Tokens, responses=refusals(401, 422))
@@ -88,7 +88,8 @@ async def check_attempt(request: Request, wiring: Wiring, name: str) -> None:
         wiring.rates.check(await wiring.rates.spend(f"sign-in:{address}:{name}", _ATTEMPTS_BY_NAME))
 
 
-def _open(wiring: Wiring, kind: AccountKind, subject: str) -> Tokens:
+def open_tokens(wiring: Wiring, kind: AccountKind, subject: str) -> Tokens:
+    """The first pair of tokens of a person (by name) or a key (by prefix) that was recognised."""
     with wiring.database.transaction() as connection:
         token = refresh_tokens.open_family(connection, wiring.secret, kind, subject, REFRESH_DAYS)
     return _pair(wiring, kind, subject, token)

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     spool_megabytes: int = Field(256, ge=1, description="Disk for log rows while the database is away.")
     low_confidence: float = Field(0.5, ge=0, le=1, description="Answers below this are offered for correction.")
     sign_in_hours: int = Field(12, ge=1, le=720, description="How long a browser stays signed in.")
+    oidc_issuer: str = Field("", description="OpenID Connect provider whose people may sign in; empty means none.")
+    oidc_client_id: str = Field("", description="What the provider calls this installation.")
+    oidc_role: Role = Field("viewer", description="Role of a person who signs in by the provider for the first time.")
     cors_origins: list[str] = Field(
         default_factory=list, description="Origins of other sites whose pages may call the API with a key."
     )

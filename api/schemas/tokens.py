@@ -19,6 +19,10 @@ class RefreshRequest(Shape):
     refresh_token: str = Field(max_length=1000)
 
 
+class IdTokenRequest(Shape):
+    id_token: str = Field(max_length=20_000, description="As the OpenID Connect provider gave it.")
+
+
 class Tokens(BaseModel):
     access_token: str = Field(description="A JWT, sent as 'Authorization: Bearer ...'.")
     refresh_token: str = Field(description="Works once; the answer to it holds the next one.")

@@ -26,6 +26,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("POST", "/api/v1/session"): "public",
     ("POST", "/api/v1/token"): "public",
     ("POST", "/api/v1/token/refresh"): "public",
+    ("POST", "/api/v1/token/oidc"): "public",
     ("POST", "/api/v1/token/revoke"): "public",
     ("PUT", "/api/v1/users/{name}/password"): "viewer",
     ("DELETE", "/api/v1/session"): "public",

@@ -1,5 +1,6 @@
 """Servers to be measured, each in a process of its own on a loopback port: started, timed, weighed, and stopped."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -35,17 +36,8 @@ class Server:
         return sum(_proportional_kilobytes(pid) for pid in self.processes()) / 1024
 
     def processes(self) -> list[int]:
-        """Process ids of the server's session."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    session = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[3])
-                except (OSError, IndexError):
-                    continue
-                if session == self.process.pid:
-                    found.append(int(entry.name))
-        return found
+        """Process ids of the server, and of everything that it started, in whatever session."""
+        return family(self.process.pid)
 
 
 @dataclass(frozen=True)
@@ -80,9 +72,28 @@ def running(command: Command, folder: Path, *, seconds: float = _SECONDS) -> Ite
         precede(process.pid)
     try:
         _wait_until_ready(command, port, process, log, seconds)
-        yield Server(port, process, time.perf_counter() - began, log)
+        ready_seconds = time.perf_counter() - began
+        if takes_precedence():
+            for pid in family(process.pid):
+                precede(pid)
+        yield Server(port, process, ready_seconds, log)
     finally:
         stop(process)
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+    found = [pid]
+    for one in found:
+        found.extend(child for child, parent in parents.items() if parent == one)
+    return found
 
 
 def takes_precedence() -> bool:
@@ -97,7 +108,17 @@ def precede(pid: int) -> None:
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
-    """End the server's own process group, kindly at first."""
+    """End the server and everything that it started, kindly at first."""
+    started = family(process.pid)
+    try:
+        _stop(process)
+    finally:
+        for pid in started[1:]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
     for number, seconds in ((signal.SIGTERM, 15), (signal.SIGKILL, 15)):
         try:
             os.killpg(process.pid, number)
