@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
+from api.deprecation import deprecation_of
 from api.errors import UnstorableBody
 from api.exchange import Caller, exchange_of
 from api.wiring import Wiring
@@ -92,12 +93,15 @@ class GuardedRoute(APIRoute):
         if access is None:
             raise TypeError(f"{self.path} does not say which role may call it; decorate it with @role or @public.")
         answer = super().get_route_handler()
-        scope = scope_of(self)
+        scope, deprecation = scope_of(self), deprecation_of(self.endpoint)
 
         async def guarded(request: Request) -> Response:
             if access != "public":
                 await let_in(request, access, scope)
-            return await answer(StrictRequest(request.scope, request.receive))
+            response = await answer(StrictRequest(request.scope, request.receive))
+            if deprecation is not None:
+                response.headers.update(deprecation.headers())
+            return response
 
         return guarded
 

@@ -1,10 +1,13 @@
 """What every answer carries, and which other sites may call."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from api.deprecation import deprecated
+from api.roles import guarded_router, public
 from ner.database import Database
 from ner.migrations import migrate
 from ner.settings import Settings
@@ -56,3 +59,22 @@ def test_every_answer_has_its_id_and_the_headers_that_keep_browsers_safe(path: s
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "SAMEORIGIN"
     assert headers["Cache-Control"] == "no-store"
+
+
+def test_a_route_that_will_go_says_so_in_every_answer(light_room: Room) -> None:
+    router = guarded_router()
+    since, until = dt.datetime(2026, 1, 1, tzinfo=dt.UTC), dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+
+    @router.get("/api/v0/old")
+    @public
+    @deprecated(since, until, "/api/v1/new")
+    async def old() -> dict[str, bool]:
+        return {"ok": True}
+
+    light_room.app.router.routes.extend(router.routes)
+    headers = light_room.client.get("/api/v0/old").headers
+
+    assert headers["Deprecation"] == "@1767225600"
+    assert headers["Sunset"] == "Fri, 01 Jan 2027 00:00:00 GMT"
+    assert headers["Link"] == '</api/v1/new>; rel="successor-version"'
+    assert "Deprecation" not in light_room.client.get("/api/v1/ner/health").headers
