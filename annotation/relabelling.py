@@ -66,11 +66,16 @@ def rewriting(change: Change) -> Rewrite:
     pattern = Pattern(change.pattern, seconds=60) if change.pattern else None
     chosen = set(change.labels)
 
+    def is_meant(text: str, span: EntitySpan) -> bool:
+        return (not chosen or span.label in chosen) and (pattern is None or pattern.is_in(span.surface(text)))
+
     def rewrite(text: str, spans: Spans) -> Spans:
+        meant = [is_meant(text, span) for span in spans]
+        if not any(meant):
+            return spans
         written: dict[EntitySpan, None] = {}
-        for span in spans:
-            is_meant = (not chosen or span.label in chosen) and (pattern is None or pattern.is_in(span.surface(text)))
-            if not is_meant:
+        for span, is_changed in zip(spans, meant, strict=True):
+            if not is_changed:
                 written[span] = None
             elif change.target:
                 written[EntitySpan(span.start, span.end, change.target)] = None
