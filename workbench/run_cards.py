@@ -21,7 +21,7 @@ def draw_active_run(run: Body) -> None:
     progress = run["progress"]
     with st.container(border=True, key=f"run_{run['id']}"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            st.markdown(f"**{run['recipe']}** on **{run['dataset']}** :gray[by {run['requested_by']}]", width="content")
+            st.markdown(f"**{run['recipe']}** on **{run['dataset']}** by {run['requested_by']}", width="content")
             if st.button("Cancel", key=f"cancel_{run['id']}", icon=":material/stop_circle:"):
                 _cancel(run["id"])
         if run["status"] == "queued":

@@ -15,7 +15,7 @@ def draw_sidebar(person: Visitor) -> None:
         with st.container(
             horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="visitor"
         ):
-            st.markdown(f":material/person: {_plain(person.name)} :small[:gray[{person.role}]]", width="content")
+            st.markdown(f":material/person: {_plain(person.name)} :small[{person.role}]", width="content")
             with st.container(width=70):
                 draw_sign_out_button()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import missing
 from tests.running import RunningWorkbench
@@ -25,6 +25,7 @@ _QUIET = [
 _PATIENCE_MS = 30_000
 # Streamlit asks for these at the page's own address first, and then where they are.
 _PROBED = ("_stcore/host-config", "_stcore/health")
+expect.set_options(timeout=_PATIENCE_MS)
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 Scheme = Literal["light", "dark"]
 Visit = Callable[..., AbstractContextManager[Page]]

@@ -13,8 +13,13 @@ from tests.running import RunningWorkbench
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def _serious(page: Page, part: str | None = None) -> list[str]:
-    found: list[dict[str, Any]] = Axe().run(page, context=part).response["violations"]
+# Not ours to mend: Streamlit's menu groups its links in a way that lists may not be grouped.
+_EXCEPT = {"exclude": [['[data-testid="stSidebarNav"]']]}
+
+
+def _serious(page: Page) -> list[str]:
+    """What stops people, on everything that this project draws."""
+    found: list[dict[str, Any]] = Axe().run(page, context=_EXCEPT).response["violations"]
     return [
         f"{one['id']}: {node['target']} {node['failureSummary']}"
         for one in found
@@ -24,20 +29,24 @@ def _serious(page: Page, part: str | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_editor_can_be_used_by_everybody(visit: Visit, workbench_server: RunningWorkbench, scheme: Scheme) -> None:
-    with visit(scheme) as page:
-        page.goto(f"{workbench_server.url}/correct")
-        expect(page.locator(".paper .paragraph").first).to_be_visible()
-        page.locator(".paper").press("n")
-        assert _serious(page, ".editor") == []
-        page.locator(".paper").press("?")
-        assert _serious(page, ".help") == []
-
-
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_can_be_used_by_everybody(visit: Visit, workbench_server: RunningWorkbench, name: str) -> None:
-    with visit() as page:
+def test_a_page_can_be_used_by_everybody(
+    visit: Visit, workbench_server: RunningWorkbench, name: str, scheme: Scheme
+) -> None:
+    with visit(scheme) as page:
         page.goto(f"{workbench_server.url}/{name}")
         expect(page.get_by_role("heading", name=name.capitalize(), level=1)).to_be_visible()
-        page.wait_for_load_state("networkidle")
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        if name == "correct":
+            expect(page.locator(".paper .paragraph").first).to_be_visible()
+            page.locator(".paper").press("n")
+        assert _serious(page) == []
+
+
+def test_the_page_of_keys_can_be_used_by_everybody(visit: Visit, workbench_server: RunningWorkbench) -> None:
+    with visit() as page:
+        page.goto(f"{workbench_server.url}/correct")
+        expect(page.locator(".paper .paragraph").first).to_be_visible()
+        page.locator(".paper").press("?")
+        expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
         assert _serious(page) == []

@@ -264,7 +264,7 @@ def test_a_reviewer_decides_between_two_answers(visit: Visit, room: Room) -> Non
         httpx.post(path, json=body, headers={"X-API-Key": key}).raise_for_status()
     with visit() as page:
         page.goto(f"{room.url}/correct?document={document['id']}")
-        page.get_by_role("button", name="Disagreements").click()
+        page.get_by_text("Disagreements", exact=True).click()
         expect(page.locator(".why")).to_contain_text("ada and bo do not agree.")
         picture(page, "correct-decide")
         page.get_by_role("button", name=re.compile("^Take Maria Silva, per")).click()
