@@ -4,6 +4,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
+WORKERS ?= 2
 
 .PHONY: bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor
 
@@ -23,7 +24,7 @@ up: $(BIN)/.installed ## Start everything on this machine, until Ctrl-C
 	@exec $(BIN)/workbench up
 
 test: $(BIN)/.installed ## Run every test, on SQLite and on PostgreSQL and Redis where they answer
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(BIN)/.installed ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
