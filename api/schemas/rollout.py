@@ -69,9 +69,7 @@ class ReasonRequest(Shape):
 class PromoteRequest(Shape):
     version: str | None = Field(None, description="Empty means the canary.")
     reason: str = ""
-    override: bool = Field(
-        False, description="Promote although a must-pass example is broken; the audit keeps it."
-    )
+    override: bool = Field(False, description="Promote although a must-pass example is broken; the audit keeps it.")
 
 
 class CompareRequest(Shape):
