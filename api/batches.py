@@ -154,12 +154,20 @@ class Batches:
         self._seconds_per_size += _WEIGHT * (seen - self._seconds_per_size)
         self._is_measured = True
 
-    def _settle(self, batch: Sequence[_Waiting], answers: Sequence[Tagged | None]) -> None:
+    def _note_pace(self, size: int) -> None:
+        """How fast a backlog gets shorter, while there is one; without one, how fast the model is."""
         now = time.perf_counter()
-        pace = (now - self._settled_at) / max(1, sum(one.size for one in batch))
-        self._pace += _WEIGHT * (min(pace, 2 * self._pace) - self._pace)
+        if self._owed > 0 and size > 0:
+            seen = min((now - self._settled_at) / size, 2 * self._pace)
+        else:
+            seen = self._seconds_per_size
+        self._pace += _WEIGHT * (seen - self._pace)
         self._settled_at = now
+
+    def _settle(self, batch: Sequence[_Waiting], answers: Sequence[Tagged | None]) -> None:
+        size = sum(one.size for one in batch)
+        self._owed -= size
+        self._note_pace(size)
         for one, answer in zip(batch, answers, strict=True):
-            self._owed -= one.size
             if not one.answer.done():
                 one.answer.set_result(answer)

@@ -2,7 +2,7 @@
 
     locust -f tests/load/locustfile.py --host http://127.0.0.1:8000 --headless --load-profile load
 
-Throughput is constant: each user sends one request a second whatever the answers take, so that the rate that is asked
+Throughput is constant: each user sends ten requests a second whatever the answers take, so that the rate that is asked
 for is really offered, and a server that stalls is seen to stall. Profiles are shapes (`shapes.py`).
 """
 
@@ -11,9 +11,10 @@ import os
 import random
 from typing import Any
 
+import gevent
 from locust import FastHttpUser, constant_throughput, events, task
 
-from tests.load.shapes import ProfileShape
+from tests.load.shapes import REQUESTS_A_USER, ProfileShape
 
 __all__ = ["ApiUser", "ProfileShape"]
 
@@ -41,14 +42,16 @@ def _sentence() -> str:
 
 
 class ApiUser(FastHttpUser):
-    """One caller, one request a second."""
+    """One caller, ten requests a second."""
 
-    wait_time = constant_throughput(1)
+    wait_time = constant_throughput(REQUESTS_A_USER)
     network_timeout = 10
     connection_timeout = 10
 
     def on_start(self) -> None:
         self._headers = {"X-API-Key": self.environment.parsed_options.key}
+        # Users that were started together would ask in step for ever after, all in one millisecond of each second.
+        gevent.sleep(random.random() / REQUESTS_A_USER)
 
     @task(3)
     def predict(self) -> None:

@@ -2,6 +2,8 @@
 
 from locust import LoadTestShape
 
+REQUESTS_A_USER = 10
+"""A second. Few users that ask often cost the generator less than many that ask seldom."""
 _FIRST = 100
 _STRESS_STEP = 100
 _MOST_FAILED = 0.10
@@ -18,21 +20,26 @@ class ProfileShape(LoadTestShape):
     use_common_options = True
 
     def tick(self) -> tuple[int, float] | None:
+        """Users, and how many of them to start in a second; None ends the test."""
+        rate = self._rate()
+        return None if rate is None else (max(1, rate // REQUESTS_A_USER), 200.0)
+
+    def _rate(self) -> int | None:
         options = self.runner.environment.parsed_options
         elapsed = self.get_run_time()
         if options.load_profile == "spike":
-            return next(((users, 1_000.0) for end, users in _SPIKE if elapsed < end), None)
+            return next((rate for end, rate in _SPIKE if elapsed < end), None)
         if options.load_profile == "stress":
             return self._stress(elapsed, options.step_seconds)
-        return (options.rate, options.rate / 2) if elapsed < options.seconds else None
+        return int(options.rate) if elapsed < options.seconds else None
 
-    def _stress(self, elapsed: float, step_seconds: int) -> tuple[int, float] | None:
+    def _stress(self, elapsed: float, step_seconds: int) -> int | None:
         step, within = divmod(elapsed, step_seconds)
-        users = _FIRST + int(step) * _STRESS_STEP
+        rate = _FIRST + int(step) * _STRESS_STEP
         total = self.runner.stats.total
         recent_ms = total.get_current_response_time_percentile(0.95) or 0.0
         failed = total.current_fail_per_sec / max(total.current_rps, 1.0)
         if within > _SETTLE_SECONDS and (failed > _MOST_FAILED or recent_ms > _LONGEST_MS):
-            print(f"Breaking point: {users} requests/s ({failed:.1%} failed, p95 {recent_ms:.0f} ms).")
+            print(f"Breaking point: {rate} requests/s ({failed:.1%} failed, p95 {recent_ms:.0f} ms).")
             return None
-        return users, float(_STRESS_STEP)
+        return rate
