@@ -22,7 +22,7 @@ from training.fitted import Epoch, Fitted, Report, ShouldStop
 from training.learner import Committee, Learner, Parameters
 from training.onnx_export import export_networks
 from training.parity import compare_with_onnx
-from training.schedule import epoch_count, rate_at
+from training.schedule import epoch_count, member_count, rate_at
 from training.sentences import CutDocuments, cut_documents
 
 _EVALUATION_BATCH = 128
@@ -56,7 +56,10 @@ def fit_bilstm_crf(
     """
     cuts = cut_documents(train, labels), cut_documents(dev, labels)
     settings = Parameters(**parameters)
-    settings = replace(settings, epochs=epoch_count(len(cuts[0].sentences), settings.epochs))
+    size = len(cuts[0].sentences)
+    settings = replace(
+        settings, epochs=epoch_count(size, settings.epochs), members=member_count(size, settings.members)
+    )
     vocabulary = build_vocabulary(
         (word for sentence in cuts[0].sentences for word in sentence.words),
         word_count=settings.word_count,

@@ -28,7 +28,8 @@ class Parameters:
     `epochs` is the most there may be for each member. `word_dropout` d makes a word seen n times unknown with chance
     d / (d + n); `token_dropout` is the chance that everything about a token is hidden; `warmup` the share of all steps
     in which the learning rate rises, before it falls to zero; `averaging` the share of the averaged weights that a
-    step keeps; `members` the number of networks that learn one after another and answer together.
+    step keeps; `members` the number of networks that learn one after another and answer together, 0
+    for two, or one on a large corpus.
     """
 
     epochs: int

@@ -18,7 +18,7 @@ from training.batches import Corpus, batch_count, epoch_batches, even_batches, n
 from training.bilstm_crf import batch_size
 from training.fitting import Epoch, Fitted, fit
 from training.recipes import get_recipe
-from training.schedule import epoch_count, rate_at
+from training.schedule import epoch_count, member_count, rate_at
 from training.sentences import cut_documents
 
 LABELS = ["geo", "per", "tim"]
@@ -170,6 +170,13 @@ def test_epochs_are_fewer_when_there_are_many_sentences(sentences: int, epochs: 
 
 def test_epochs_never_grow_beyond_what_was_asked() -> None:
     assert epoch_count(100, 3) == 3
+
+
+@pytest.mark.parametrize(
+    ("sentences", "wished", "members"), [(20_000, 0, 2), (20_001, 0, 1), (10, 3, 3), (10**6, 2, 2)]
+)
+def test_a_large_corpus_has_one_network_unless_more_are_wished(sentences: int, wished: int, members: int) -> None:
+    assert member_count(sentences, wished) == members
 
 
 def test_batches_never_grow_beyond_what_was_asked() -> None:
