@@ -58,7 +58,7 @@ def revisions(document_id: str, wiring: Wired) -> RevisionList:
         RevisionShape(
             revision=one.revision,
             author=one.author,
-            kind="import" if one.kind == "import" else "decision" if one.kind == "decision" else "correction",
+            kind=_kind(one.kind),
             spans=spans_shape(text, one.spans),
             model_version=one.model_version,
             created_at=one.created_at,
@@ -195,6 +195,13 @@ def _span(text: str, shape: SpanShape) -> EntitySpan:
             "offsets count characters (Unicode code points), not UTF-16 units or bytes."
         )
     return span
+
+
+def _kind(stored: str) -> Literal["import", "correction", "decision"]:
+    """What a revision is, whether or not its labels were changed afterwards."""
+    if stored.endswith("import"):
+        return "import"
+    return "decision" if stored.endswith("decision") else "correction"
 
 
 def _is_known(connection: Connection, operation_id: str) -> bool:
