@@ -57,7 +57,7 @@ CORPORA = (
         ("conll2003/eng.testb",),
         {ENCODER_RECIPE: {"epochs": 2, "learning_rate": 0.0002}},
     ),
-    Corpus("gmb", ("gmb/ner_dataset.csv.gz",), parameters=_ONE_MEMBER),
+    Corpus("gmb", ("gmb/ner_dataset.csv.gz",)),
     Corpus("wnut17", ("wnut17/wnut17train.conll",), (), ("wnut17/emerging.dev.conll",), _ONE_MEMBER),
     _three_files("crossner_music", "crossner/music", _TEXT_FILES),
     _three_files("crossner_literature", "crossner/literature", _TEXT_FILES),
