@@ -15,7 +15,7 @@ from random import Random
 import httpx
 
 from tests.benchmarks.contestants import ours
-from tests.benchmarks.servers import precede, running, takes_precedence
+from tests.benchmarks.servers import clean_up_when_stopped, precede, running, takes_precedence
 from tests.benchmarks.serving import Range
 from tests.fuzzing import shots
 
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--count", type=int, default=100_000)
     given = parser.parse_args()
+    clean_up_when_stopped()
     if takes_precedence():
         precede(os.getpid())
     with tempfile.TemporaryDirectory(prefix="ner-fuzz-") as folder:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -94,6 +95,11 @@ def family(pid: int) -> list[int]:
     for one in found:
         found.extend(child for child, parent in parents.items() if parent == one)
     return found
+
+
+def clean_up_when_stopped() -> None:
+    """Let SIGTERM end this process as an exception does, so that no server is left behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def takes_precedence() -> bool:

@@ -24,7 +24,7 @@ from registry.rollout import current_rollout
 from tests.benchmarks.contestants import PREDICT, Contestant, contestants, ours, throw_away_environment
 from tests.benchmarks.firing import Order, Shots
 from tests.benchmarks.report import write_report
-from tests.benchmarks.servers import Command, Server, precede, running, takes_precedence
+from tests.benchmarks.servers import Command, Server, clean_up_when_stopped, precede, running, takes_precedence
 from tests.running import ROOT
 from training.starter_corpus import generate
 
@@ -144,6 +144,7 @@ def model_limit(range_: Range, seconds: float) -> dict[str, Any]:
 def main() -> None:
     """Measure everybody and write the report."""
     given = _arguments()
+    clean_up_when_stopped()
     if takes_precedence():
         precede(os.getpid())
     with tempfile.TemporaryDirectory(prefix="ner-bench-") as folder:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.contestants import ours
-from tests.benchmarks.servers import precede, running, takes_precedence
+from tests.benchmarks.servers import clean_up_when_stopped, precede, running, takes_precedence
 from tests.benchmarks.serving import Range
 from tests.running import ROOT
 
@@ -27,6 +27,7 @@ _MOST_FAILED = 0.001
 def main() -> None:
     """Run one profile. Exit code 1 where the profile "load" misses a limit."""
     given = _arguments()
+    clean_up_when_stopped()
     if takes_precedence():
         precede(os.getpid())
     with tempfile.TemporaryDirectory(prefix="ner-load-") as folder:
