@@ -100,7 +100,7 @@ async def import_into(
             report(done // 2, size)
 
         def stored(done: int, total: int) -> None:
-            report(size // 2 + size * done // total // 2, size)
+            report((size + size * done // total) // 2, size)
 
         try:
             with stage_file(path, format, filename=filename, folder=home, progress=read) as staged:
