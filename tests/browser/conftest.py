@@ -31,8 +31,9 @@ Scheme = Literal["light", "dark"]
 Visit = Callable[..., AbstractContextManager[Page]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser for one module: Playwright's event loop must be gone before a test brings its own."""
     path = os.environ.get("CHROMIUM", shutil.which("chromium") or shutil.which("chromium-browser") or "")
     if not path:
         missing("Chromium is not installed.")
