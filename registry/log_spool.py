@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -26,7 +27,7 @@ class Spool:
         self._folder = folder
         self._cipher = AESGCM(key)
         self._most_bytes = most_bytes
-        self._bytes = sum(path.stat().st_size for path in self._paths())
+        self._bytes = self._size()
 
     @property
     def files(self) -> int:
@@ -63,7 +64,7 @@ class Spool:
     def remove(self, path: Path) -> None:
         """Forget a batch that was written."""
         path.unlink(missing_ok=True)
-        self._bytes = sum(path.stat().st_size for path in self._paths())
+        self._bytes = self._size()
 
     def _write(self, draft: Path, target: Path, sealed: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -72,6 +73,14 @@ class Spool:
             stream.flush()
             os.fsync(stream.fileno())
         draft.rename(target)
+
+    def _size(self) -> int:
+        """Bytes of all batches; one that another process has written meanwhile counts nothing."""
+        total = 0
+        for path in self._paths():
+            with suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob(f"*{_SUFFIX}"))

@@ -29,17 +29,29 @@ def page() -> None:
             "There is no text yet", "Import a file on the Train page, or with: workbench import FILE --dataset NAME"
         )
         return
-    if document and st.session_state.get("correct_opened") != document:
-        st.session_state["correct_opened"] = document
-        of = api().document(document)["dataset"]
-        st.session_state["correct_basis"] = TRAFFIC if of == "traffic" else of
+    _choose_dataset_of(document)
     chosen, order = _pick({dataset["name"]: dataset for dataset in datasets}, person)
+    opened = document if _is_where_it_opened(document, chosen, order) else None
+    may_add = person.reaches("reviewer")
     if chosen == TRAFFIC:
         _say_what_is_kept(person)
-        draw_editor(source="traffic", document=document, may_add_labels=person.reaches("reviewer"))
+        draw_editor(source="traffic", document=opened, may_add_labels=may_add)
     else:
-        may_add = person.reaches("reviewer")
-        draw_editor(dataset=chosen, order=order, document=document, may_add_labels=may_add)
+        draw_editor(dataset=chosen, order=order, document=opened, may_add_labels=may_add)
+
+
+def _choose_dataset_of(document: str | None) -> None:
+    """Of a document that the address names, choose the dataset, once."""
+    if document and st.session_state.get("correct_named") != document:
+        st.session_state["correct_named"] = document
+        st.session_state.pop("correct_place", None)
+        dataset = api().document(document)["dataset"]
+        st.session_state["correct_basis"] = TRAFFIC if dataset == "traffic" else dataset
+
+
+def _is_where_it_opened(document: str | None, chosen: str, order: str) -> bool:
+    """Whether the person has not gone on to other documents than those around the one that the address names."""
+    return bool(document) and st.session_state.setdefault("correct_place", (chosen, order)) == (chosen, order)
 
 
 def _pick(datasets: dict[str, Body], person: Visitor) -> tuple[str, str]:
