@@ -75,6 +75,7 @@ export class Desk {
     await this._load(async () => {
       const task = await this.tasks.one(documentId);
       this.tasks.passOver(documentId);
+      this.tasks.fill();
       return task;
     });
   }

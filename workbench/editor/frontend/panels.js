@@ -3,7 +3,7 @@
 import { element, plural } from "./element.js";
 import { KEYS, LABEL_KEYS, keyOf, shownKey } from "./keys.js";
 
-const LISTED = 400;
+const LISTED = 150;
 
 /** The buttons of the labels, and the field that finds one by its name. `mayAdd` lets a new name become a label. */
 export function drawLabels(host, labels, { colourOf, pen, filter, mayAdd, onChoose, onAdd }) {
