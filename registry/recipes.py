@@ -68,7 +68,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "bilstm_crf.v1",
                 "Word, affix, shape and character features, a bidirectional LSTM and a CRF, trained from nothing; "
                 "two of them answer together (members 0: one, above 20,000 sentences). Calibrated exact confidence for "
-                "every entity; about ten minutes for 14,000 or for 35,000 sentences on two cores.",
+                "every entity; about a quarter of an hour for 14,000 or for 35,000 sentences on two cores.",
                 {
                     "epochs": 60,
                     "patience": 4,
