@@ -14,7 +14,7 @@ help: ## List the targets
 $(BIN)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) --version > /dev/null 2>&1 || { echo "Python 3.11 is needed: install it, or name it with 'make PYTHON=...'"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@echo "Installing the locked dependencies (3.4 GB on disk; the first time takes a minute)"
+	@echo "Installing the locked dependencies (4.1 GB on disk; the first time takes a minute)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
