@@ -9,6 +9,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import (
+    alerts,
     audit,
     capture,
     compare,
@@ -60,7 +61,7 @@ _ROOMS = (
         rollout,
         compare,
     ),
-    *(label_changes, figures, audit, keys, users, demos, capture, docs),
+    *(label_changes, figures, alerts, audit, keys, users, demos, capture, docs),
 )
 
 

@@ -1,5 +1,6 @@
 """The shapes of the HTTP contract. Offsets count Python characters; confidences and shares lie in [0, 1]."""
 
+from api.schemas.alerts import AlertList, AlertShape
 from api.schemas.answers import (
     BatchRequest,
     BatchResponse,
@@ -72,6 +73,8 @@ from api.schemas.team import AgreementShape, DecisionRequest, NewDataset, PairSh
 __all__ = [
     "LARGEST",
     "AgreementShape",
+    "AlertList",
+    "AlertShape",
     "AnnotationRequest",
     "AnnotationResponse",
     "AnswerShape",

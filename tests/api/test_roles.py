@@ -70,6 +70,8 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/quality"): "viewer",
     ("GET", "/api/v1/drift"): "viewer",
     ("GET", "/api/v1/traffic"): "viewer",
+    ("GET", "/api/v1/alerts"): "viewer",
+    ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): "engineer",
     ("GET", "/api/v1/audit"): "viewer",
     ("GET", "/api/v1/audit/verify"): "viewer",
     ("GET", "/api/v1/capture"): "viewer",
