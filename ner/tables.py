@@ -265,6 +265,7 @@ predictions = Table(
     Column("lowest_confidence", Float),
     Column("confidences", Json, nullable=False),  # ten counts, one for each tenth
     Column("word_sample", Json, nullable=False),
+    Column("weight", Float, nullable=False, server_default="1"),  # how many answers this row stands for
     Index(None, "at", "version"),
 )
 log_batches = Table(
@@ -273,14 +274,24 @@ log_batches = Table(
     Column("id", Id, primary_key=True),  # written with the rows of a batch, so that it is written once
     Column("at", UtcDateTime, nullable=False),
 )
+sealing_keys = Table(
+    "sealing_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("wrapped", sa.LargeBinary, nullable=False),  # 32 bytes, sealed with the secret key of the installation
+    Column("secret_id", Text, nullable=False),  # which secret key that was
+    Column("created_at", UtcDateTime, nullable=False),  # the newest one seals
+)
 captured_texts = Table(
     "captured_texts",
     metadata,
     Column("request_id", Text, primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
+    Column("at", UtcDateTime, nullable=False, index=True),
     Column("version", Text, nullable=False),
-    Column("lowest_confidence", Float, nullable=False),
+    Column("reason", Text, nullable=False, server_default="low confidence"),  # low confidence, sample
+    Column("lowest_confidence", Float),  # null: nothing was found
     Column("sealed", sa.LargeBinary, nullable=False),  # AES-256-GCM: 12 bytes of nonce, then the sealed text
+    Column("key_id", Id, ForeignKey("sealing_keys.id"), index=True),  # null: sealed with the secret key itself
     Column("document_id", Id, ForeignKey("documents.id")),  # once it was opened for correction
     Index(None, "lowest_confidence"),
 )

@@ -1,0 +1,110 @@
+"""Migrations on databases that hold something: nothing is lost on the way up, and the way down is open."""
+
+import datetime as dt
+import json
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from ner.database import Database
+from ner.migrations import alembic_config, migrate
+
+MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
+REVISIONS = [
+    revision.revision
+    for revision in ScriptDirectory.from_config(alembic_config(Database("sqlite://"))).walk_revisions()
+]
+
+
+def _value(column: sa.Column[Any], table: str, row: int) -> Any:
+    """Something that fits the column, different in every row where it has to be."""
+    kind = column.type
+    if column.name == "document_id":
+        return f"documents {row}"
+    if column.foreign_keys:
+        (key,) = column.foreign_keys
+        return f"{key.column.table.name} {row}"
+    if isinstance(kind, sa.DateTime):
+        return MOMENT + dt.timedelta(minutes=row)
+    if isinstance(kind, sa.Boolean):
+        return row % 2 == 0
+    if isinstance(kind, sa.Integer | sa.Float):
+        return row
+    if isinstance(kind, sa.LargeBinary):
+        return bytes([row, 255 - row])
+    if isinstance(kind, sa.JSON):
+        return {"row": row, "ä": [1, None]}
+    return f"{table} {row}"
+
+
+def _fill(database: Database, rows: int = 3) -> dict[str, int]:
+    """Put rows into every table that is there now; how many there are in each."""
+    present = sa.MetaData()
+    present.reflect(database.engine)
+    counts = {}
+    with database.transaction() as connection:
+        for table in present.sorted_tables:
+            if table.name == "alembic_version":
+                continue
+            values = [
+                {column.name: _value(column, table.name, row) for column in table.columns} for row in range(1, rows + 1)
+            ]
+            connection.execute(table.insert(), values)
+            counts[table.name] = rows
+    return counts
+
+
+def _contents(database: Database) -> dict[str, list[dict[str, Any]]]:
+    present = sa.MetaData()
+    present.reflect(database.engine)
+    with database.reading() as connection:
+        return {
+            table.name: [
+                dict(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key)).mappings()
+            ]
+            for table in present.sorted_tables
+            if table.name != "alembic_version"
+        }
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, memoryview):
+        return bytes(value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
+
+
+@pytest.fixture
+def first_release(database: Database) -> Database:
+    """A database of the earliest schema, with rows in every table."""
+    command.downgrade(alembic_config(database), "base")
+    migrate(database, "0001")
+    _fill(database)
+    return database
+
+
+def test_nothing_is_lost_when_the_earliest_schema_is_upgraded(first_release: Database) -> None:
+    before = _contents(first_release)
+    assert {len(rows) for rows in before.values()} == {3}
+    migrate(first_release)
+    after = _contents(first_release)
+    for table, rows in before.items():
+        for old, new in zip(rows, after[table], strict=True):
+            assert {name: _comparable(new[name]) for name in old} == {name: _comparable(old[name]) for name in old}
+
+
+def test_every_step_goes_back_and_forth_when_all_tables_hold_rows(database: Database) -> None:
+    command.downgrade(alembic_config(database), "base")
+    migrate(database)
+    _fill(database)
+    for revision in REVISIONS:
+        command.downgrade(alembic_config(database), f"{revision}-1" if revision != REVISIONS[-1] else "base")
+    migrate(database)
+    _fill(database)
+    assert {len(rows) for rows in _contents(database).values()} == {3}
+
+
+def test_the_migrations_are_one_line() -> None:
+    assert sorted(REVISIONS, reverse=True) == REVISIONS
