@@ -2,22 +2,14 @@
 
 import sqlalchemy as sa
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
 
-from ner.database import UtcDateTime
-
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-Json = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-Id = sa.String(32)
-BigId = sa.BigInteger().with_variant(Integer, "sqlite")
+from ner.columns import BigId, Id, UtcDateTime
+from ner.columns import Json as Json
+from ner.columns import metadata as metadata
+from ner.operation_tables import deliveries as deliveries
+from ner.operation_tables import heartbeats as heartbeats
+from ner.operation_tables import version_figures as version_figures
+from ner.operation_tables import webhooks as webhooks
 
 # Who may call.
 users = Table(
@@ -84,6 +76,9 @@ demos = Table(
     Column("expires_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
     Column("visits", Integer, nullable=False, server_default="0"),
+    Column("questions", Integer, nullable=False, server_default="0"),
+    Column("passphrase_hash", Text),  # Argon2id with its parameters; null: the link alone opens it
+    Column("frame_origins", Json),  # whose pages may embed it; null: nobody's
 )
 
 # What people say about text.

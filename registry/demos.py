@@ -32,6 +32,9 @@ class Demo:
     expires_at: dt.datetime
     revoked_at: dt.datetime | None
     visits: int
+    questions: int
+    has_passphrase: bool
+    frame_origins: list[str]
 
 
 def create_demo(
@@ -55,7 +58,9 @@ def create_demo(
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     now = utc_now()
     expires_at = now + dt.timedelta(hours=hours)
-    demo = Demo(fingerprint(secret, _PURPOSE, token), chosen, compared_with, now, actor, expires_at, None, 0)
+    demo = Demo(
+        fingerprint(secret, _PURPOSE, token), chosen, compared_with, now, actor, expires_at, None, 0, 0, False, []
+    )
     connection.execute(
         _demos.insert().values(
             token_hash=demo.id,
@@ -104,4 +109,6 @@ def revoke_demo(connection: Connection, demo_id: str, *, actor: str) -> None:
 
 def _demo(row: sa.Row) -> Demo:  # type: ignore[type-arg]
     values = dict(row._mapping)
-    return Demo(id=values.pop("token_hash"), **values)
+    has_passphrase = values.pop("passphrase_hash") is not None
+    origins = values.pop("frame_origins") or []
+    return Demo(id=values.pop("token_hash"), has_passphrase=has_passphrase, frame_origins=origins, **values)

@@ -114,7 +114,10 @@ class DemoShape(BaseModel):
     created_by: str
     expires_at: dt.datetime
     revoked_at: dt.datetime | None
-    visits: int
+    visits: int = Field(description="How often the page was opened.")
+    questions: int = Field(description="How many texts were asked about.")
+    has_passphrase: bool
+    frame_origins: list[str] = Field(description="Whose pages may embed it.")
 
 
 class DemoList(BaseModel):
