@@ -1,4 +1,7 @@
-"""The whole database on one page. Moments are UTC; identifiers are 32 hexadecimal digits unless said otherwise."""
+"""The whole database; the tables of the desk have a page of their own. Moments are UTC.
+
+Identifiers are 32 hexadecimal digits unless said otherwise.
+"""
 
 import sqlalchemy as sa
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
@@ -6,6 +9,13 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table
 from ner.columns import BigId, Id, UtcDateTime
 from ner.columns import Json as Json
 from ner.columns import metadata as metadata
+from ner.desk_tables import checks as checks
+from ner.desk_tables import comments as comments
+from ner.desk_tables import efforts as efforts
+from ner.desk_tables import guidelines as guidelines
+from ner.desk_tables import offers as offers
+from ner.desk_tables import preferences as preferences
+from ner.desk_tables import suggestion_sources as suggestion_sources
 from ner.operation_tables import deliveries as deliveries
 from ner.operation_tables import heartbeats as heartbeats
 from ner.operation_tables import version_figures as version_figures
@@ -90,6 +100,7 @@ datasets = Table(
     Column("labels", Json, nullable=False),
     Column("nesting", Text, nullable=False),
     Column("annotators_required", Integer, nullable=False),
+    Column("checks_percent", Integer, nullable=False, server_default="0"),  # documents with a planted wrong suggestion
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", Text, nullable=False),
 )
