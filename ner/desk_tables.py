@@ -5,6 +5,13 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table
 
 from ner.columns import BigId, Id, Json, UtcDateTime, metadata
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
 suggestion_sources = Table(
     "suggestion_sources",
     metadata,

@@ -9,13 +9,7 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table
 from ner.columns import BigId, Id, UtcDateTime
 from ner.columns import Json as Json
 from ner.columns import metadata as metadata
-from ner.desk_tables import checks as checks
-from ner.desk_tables import comments as comments
-from ner.desk_tables import efforts as efforts
-from ner.desk_tables import guidelines as guidelines
-from ner.desk_tables import offers as offers
-from ner.desk_tables import preferences as preferences
-from ner.desk_tables import suggestion_sources as suggestion_sources
+from ner.desk_tables import leases as leases
 from ner.operation_tables import deliveries as deliveries
 from ner.operation_tables import heartbeats as heartbeats
 from ner.operation_tables import version_figures as version_figures
@@ -135,13 +129,6 @@ revisions = Table(
     Column("model_version", Text),  # whose suggestions the person saw
     Column("created_at", UtcDateTime, nullable=False),
     UniqueConstraint("document_id", "revision"),
-)
-leases = Table(
-    "leases",
-    metadata,
-    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
-    Column("holder", Text, primary_key=True),
-    Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
 snapshots = Table(
     "snapshots",
