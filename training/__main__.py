@@ -16,7 +16,7 @@ from ner.settings import Settings, load_settings
 from training.native_output import divert_native_output
 
 _NICENESS = 5
-_CHATTY = ("alembic", "mlflow")
+_CHATTY = ("alembic", "mlflow", "matplotlib")
 _NOISY = ("starter", "training")
 
 _log = logging.getLogger("training")
