@@ -24,7 +24,7 @@ def export_encoder(network: EncoderNetwork, path: Path) -> None:
     """Write the network, which must have been called once, to `path`."""
     graph, backbone = Graph(), network.backbone
     weights = {weight.path: np.asarray(weight) for weight in backbone.weights}
-    hidden = _embed(graph, weights)
+    hidden = _embed(graph, weights, np.asarray(network.case_marks.embeddings))
     mask = _mask(graph)
     for layer in range(backbone.num_layers):
         hidden = _layer(graph, weights, f"transformer_layer_{layer}", hidden, mask, backbone.num_heads)
@@ -43,14 +43,15 @@ def _of(layer: Any) -> tuple[Weights, Weights]:
     return np.asarray(layer.kernel), np.asarray(layer.bias)
 
 
-def _embed(graph: Graph, weights: dict[str, Weights]) -> str:
+def _embed(graph: Graph, weights: dict[str, Weights], case_marks: Weights) -> str:
     tokens = graph.add("Gather", [graph.constant("tokens", weights["token_embedding/embeddings"]), "input_ids"])
     # Every piece is of the first segment, so its embedding joins those of the positions.
     positions = weights["position_embedding/embeddings"] + weights["segment_embedding/embeddings"][0]
     size = graph.add("Slice", [graph.add("Shape", ["input_ids"]), *_bounds(graph, 1, 2)])
     start = graph.constant("start", np.array([0]))
     placed = graph.add("Slice", [graph.constant("positions", positions), start, size])
-    together = graph.add("Add", [tokens, placed])
+    marks = graph.add("Gather", [graph.constant("case_marks", case_marks), "word_case"])
+    together = graph.add("Add", [graph.add("Add", [tokens, placed]), marks])
     return _norm(graph, together, weights, "embeddings_layer_norm")
 
 

@@ -56,16 +56,31 @@ class EncoderNetwork(keras.Model):
     def __init__(self, backbone: Any, tags: int, *, dropout: float, case_dimension: int) -> None:
         super().__init__(name="encoder_network")
         self.backbone = backbone
+        # Nothing at first, so that the pretrained layers begin with what they know.
+        self.case_marks = keras.layers.Embedding(
+            CASES, backbone.hidden_dim, embeddings_initializer="zeros", name="case_marks"
+        )
         self.cases = keras.layers.Embedding(CASES, case_dimension, name="cases")
         self.dropout = keras.layers.Dropout(dropout)
         self.hidden = keras.layers.Dense(backbone.hidden_dim, activation="tanh", name="hidden")
         self.scores = keras.layers.Dense(tags, name="scores")
 
     def call(self, ids: Any, mask: Any, cases: Any, training: bool = False) -> Any:
-        inputs = {"token_ids": ids, "padding_mask": mask, "segment_ids": ops.zeros_like(ids)}
-        encoded = self.backbone(inputs, training=training)["sequence_output"]
+        encoded = self._encode(ids, mask, cases, training)
         together = ops.concatenate([encoded, self.cases(cases)], axis=-1)
         return self.scores(self.dropout(self.hidden(self.dropout(together, training=training)), training=training))
+
+    def _encode(self, ids: Any, mask: Any, cases: Any, training: bool) -> Any:
+        """The backbone's layers one by one: how a word is written is added where its layers can still use it."""
+        backbone = self.backbone
+        tokens = backbone.token_embedding(ids)
+        segments = backbone.segment_embedding(ops.zeros_like(ids))
+        hidden = backbone.embeddings_add((tokens, backbone.position_embedding(tokens), segments))
+        hidden = backbone.embeddings_layer_norm(hidden + self.case_marks(cases))
+        hidden = backbone.embeddings_dropout(hidden, training=training)
+        for layer in backbone.transformer_layers:
+            hidden = layer(hidden, padding_mask=mask, training=training)
+        return hidden
 
 
 @dataclass(frozen=True, slots=True)
