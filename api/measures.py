@@ -5,11 +5,12 @@ import time
 from collections import Counter
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client import Counter as PrometheusCounter
 
 from api.exchange import Exchange
 from api.schemas import MetricsResponse
+from api.text_counts import TextCounts
 
 WINDOW_SECONDS = 300
 _KEPT = 1 << 16
@@ -90,6 +91,9 @@ class Measures:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.texts = TextCounts()
+        self.registry.register(self.texts)
         self.recent = Recent()
         self._children: dict[tuple[str, int, str, str], tuple[PrometheusCounter, Histogram]] = {}
         self._found: dict[tuple[str, str], PrometheusCounter] = {}

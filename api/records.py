@@ -37,6 +37,7 @@ class Records:
         row = facts.row(outcome.version, outcome.variant, _OK, outcome.tagged, cached=outcome.cached)
         self.log.put(row)
         self.measures.entities(outcome.version, row.entities)
+        self.measures.texts.add(row)
         lowest = row.lowest_confidence
         if lowest is not None and lowest < self.low_confidence and self.serving.lineup.captures:
             self.log.put(CapturedText(request_id, text, outcome.version, lowest))

@@ -11,6 +11,7 @@ from annotation.capture import keep_text
 from api.answering import Answering
 from api.cache import AnswerCache
 from api.callers import Callers
+from api.gauges import Gauges
 from api.measures import Measures
 from api.rates import Rates
 from api.records import Records
@@ -38,6 +39,7 @@ class Wiring:
     database: Database
     owns_database: bool
     measures: Measures
+    gauges: Gauges
     link: RedisLink | None
     packages: PackageStore
     serving: Serving
@@ -54,6 +56,7 @@ class Wiring:
         sys.setswitchinterval(_SWITCH_SECONDS)
         await asyncio.to_thread(self.serving.start)
         self.log.start()
+        self.gauges.start()
         # What is there now stays: collecting garbage need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -61,6 +64,7 @@ class Wiring:
 
     async def stop(self) -> None:
         """Stop what `start` began; what waits to be logged is written first."""
+        await asyncio.to_thread(self.gauges.stop)
         await asyncio.to_thread(self.serving.stop)
         await asyncio.to_thread(self.answering.close)
         await asyncio.to_thread(self.log.stop)
@@ -80,6 +84,8 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
     link = RedisLink(settings.redis_url) if settings.redis_url else None
     packages = open_store(settings)
     serving = Serving(store, packages, load_tagger, measures, settings.poll_seconds)
+    gauges = Gauges(store, serving, settings.home, settings.gauge_seconds)
+    measures.registry.register(gauges)
     cache = AnswerCache(derived_key(secret, "answer cache"), settings.cache_entries, link)
 
     def keep(connection: Connection, text: CapturedText) -> None:
@@ -93,6 +99,7 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
         database=store,
         owns_database=database is None,
         measures=measures,
+        gauges=gauges,
         link=link,
         packages=packages,
         serving=serving,

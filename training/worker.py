@@ -15,17 +15,22 @@ import time
 
 import sqlalchemy as sa
 
-from ner.database import Database
+from ner.database import Database, utc_now
 from ner.errors import Conflict
 from ner.settings import Settings
 from registry import runs
+from registry.heartbeats import WORKER, beat
 from registry.runs import Run
+from training import rounds
 from training.drafts import remove_draft
 from training.mirror import is_behind
+from training.rounds import Round
+from training.standing import measure
 
 POLL_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
 _MIRROR_PAUSE_SECONDS = 60.0
+_HEARTBEAT_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -49,12 +54,31 @@ class Worker:
     def run_until(self, stopping: threading.Event) -> None:
         """Work until the event is set, then stop what runs."""
         _log.info("The worker %s waits for runs.", self._name)
+        beside = self._rounds()
+        for one in beside:
+            one.start()
         try:
             while not stopping.is_set():
                 self.tick()
                 stopping.wait(POLL_SECONDS)
         finally:
+            rounds.stop(beside)
             self.close()
+
+    def _rounds(self) -> list[Round]:
+        """What is done beside the runs."""
+        return [
+            Round("The heartbeat", _HEARTBEAT_SECONDS, self._beat),
+            Round(
+                "Measuring the versions",
+                self._settings.measure_seconds,
+                lambda: measure(self._database, self._settings),
+            ),
+        ]
+
+    def _beat(self) -> None:
+        with self._database.transaction() as connection:
+            beat(connection, WORKER, utc_now())
 
     def tick(self) -> None:
         """Look once after everything. A database that does not answer is tried again at the next tick."""
