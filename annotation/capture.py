@@ -1,28 +1,23 @@
 """Texts of traffic that are kept for correction: sealed in the database, opened when somebody corrects them."""
 
 import datetime as dt
-import os
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy.engine import Connection, Row
 
 from annotation.stored import as_document, find_dataset, insert_dataset, next_position, select_documents
 from ner import tables
 from ner.database import lock_for_appending, utc_now
 from ner.documents import Document, text_digest
-from ner.errors import InvalidSetting, NotFound
+from ner.errors import NotFound
 from registry import audit
+from registry.logged import CapturedText as TextToKeep
+from registry.sealing import Seals, key_of
 
 TRAFFIC = "traffic"
-_PURPOSE = b"ner workbench: captured texts"
-_NONCE_BYTES = 12
 _captured, _documents, _datasets = tables.captured_texts, tables.documents, tables.datasets
 
 
@@ -33,54 +28,37 @@ class CapturedText:
     request_id: str
     text: str
     version: str
-    lowest_confidence: float
+    lowest_confidence: float | None
     at: dt.datetime
     document_id: str | None
 
 
-def seal(key: bytes, text: str, *, context: str = "") -> bytes:
-    """12 bytes of nonce, then the text under AES-256-GCM. `key`: the secret key, of any length (HKDF-SHA256 makes
-    it 32 bytes); `context` must be the same again to unseal.
-    """
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + AESGCM(_derived(key)).encrypt(nonce, text.encode(), context.encode())
-
-
-def unseal(key: bytes, sealed: bytes, *, context: str = "") -> str:
-    """The text again. Raises InvalidSetting when the key is another one, or the bytes were changed."""
-    nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-    try:
-        return AESGCM(_derived(key)).decrypt(nonce, body, context.encode()).decode()
-    except (InvalidTag, ValueError):
-        raise InvalidSetting(
-            "A kept text cannot be opened: NER_SECRET_KEY is not the key that it was sealed with."
-        ) from None
-
-
-def keep_text(
-    connection: Connection, key: bytes, request_id: str, text: str, version: str, lowest_confidence: float
-) -> None:
+def keep_text(connection: Connection, seals: Seals, kept: TextToKeep) -> None:
     """Keep a text of traffic, sealed. The same request again changes nothing."""
+    request_id = kept.request_id
     if connection.execute(sa.select(_captured.c.request_id).where(_captured.c.request_id == request_id)).first():
         return
+    sealed = seals.seal(connection, kept.text, context=request_id)
     connection.execute(
         _captured.insert().values(
             request_id=request_id,
             at=utc_now(),
-            version=version,
-            lowest_confidence=lowest_confidence,
-            sealed=seal(key, text, context=request_id),
+            version=kept.version,
+            reason=kept.reason,
+            lowest_confidence=kept.lowest_confidence,
+            sealed=sealed,
+            key_id=key_of(sealed),
         )
     )
 
 
-def open_captured(key: bytes, row: Row[Any]) -> CapturedText:
+def open_captured(connection: Connection, seals: Seals, row: Row[Any]) -> CapturedText:
     """A row of `captured_texts`, unsealed. Raises InvalidSetting."""
-    text = unseal(key, row.sealed, context=row.request_id)
+    text = seals.open(connection, row.sealed, context=row.request_id)
     return CapturedText(row.request_id, text, row.version, row.lowest_confidence, row.at, row.document_id)
 
 
-def adopt_captured(connection: Connection, key: bytes, request_id: str, actor: str) -> Document:
+def adopt_captured(connection: Connection, seals: Seals, request_id: str, actor: str) -> Document:
     """Make a kept text an unlabelled document of the dataset "traffic", which is made if need be, with the labels of
     the version that answered. The same text twice is one document. Run it in a writing transaction.
 
@@ -92,7 +70,7 @@ def adopt_captured(connection: Connection, key: bytes, request_id: str, actor: s
         raise NotFound(f"No text is kept for the request '{request_id}'.")
     document_id = row.document_id
     if document_id is None:
-        captured = open_captured(key, row)
+        captured = open_captured(connection, seals, row)
         dataset_id = _traffic_dataset(connection, captured.version, actor)
         document_id = _document_of(connection, dataset_id, captured)
         connection.execute(
@@ -102,10 +80,6 @@ def adopt_captured(connection: Connection, key: bytes, request_id: str, actor: s
             connection, actor=actor, action="capture.adopt", subject=request_id, details={"document": document_id}
         )
     return as_document(connection.execute(select_documents().where(_documents.c.id == document_id)).one())
-
-
-def _derived(key: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(key)
 
 
 def _traffic_dataset(connection: Connection, version: str, actor: str) -> str:

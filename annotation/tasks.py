@@ -13,6 +13,7 @@ from ner import tables
 from ner.database import lock_for_appending, utc_now
 from ner.documents import Document
 from ner.errors import InvalidSetting
+from registry.sealing import Seals
 
 LEASE_SECONDS = 900
 _ROWS_AT_A_TIME = 20
@@ -114,9 +115,10 @@ def _taken(required: int, author: str | None, now: dt.datetime) -> sa.Select[Any
 
 
 def next_captured(
-    connection: Connection, key: bytes, *, exclude: Collection[str] = (), author: str | None = None
+    connection: Connection, seals: Seals, *, exclude: Collection[str] = (), author: str | None = None
 ) -> tuple[CapturedText | None, str, int]:
-    """(kept text of traffic or None, why it was chosen, how many are left with it): lowest confidence first.
+    """(kept text of traffic or None, why it was chosen, how many are left with it): lowest confidence first, then
+    those that were kept at random.
 
     Texts whose document was corrected are left out, and so are those whose request id or document id is in `exclude`.
     Texts sealed with another key are passed over.
@@ -133,18 +135,29 @@ def next_captured(
         sa.select(_captured)
         .select_from(joined)
         .where(*conditions)
-        .order_by(_captured.c.lowest_confidence, _captured.c.at, _captured.c.request_id)
+        .order_by(
+            _captured.c.reason, _captured.c.lowest_confidence.nulls_last(), _captured.c.at, _captured.c.request_id
+        )
         .execution_options(yield_per=_ROWS_AT_A_TIME)
     )
     for row in rows:
         try:
-            captured = open_captured(key, row)
+            captured = open_captured(connection, seals, row)
         except InvalidSetting:
             continue
         rows.close()
-        reason = f"Version {row.version} was least sure here: its lowest confidence is {row.lowest_confidence:.2f}."
-        return captured, reason, remaining
+        return captured, _reason_of_captured(row), remaining
     return None, "No text of traffic waits for correction.", 0
+
+
+def _captured_order() -> list[sa.ColumnElement[Any]]:
+    return [_captured.c.reason, _captured.c.lowest_confidence.nulls_last(), _captured.c.at, _captured.c.request_id]
+
+
+def _reason_of_captured(row: sa.Row[Any]) -> str:
+    if row.reason == "sample":
+        return f"Chosen at random from what version {row.version} answered."
+    return f"Version {row.version} was least sure here: its lowest confidence is {row.lowest_confidence:.2f}."
 
 
 def _rank() -> sa.ColumnElement[int]:

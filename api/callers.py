@@ -10,6 +10,7 @@ import hmac
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -62,13 +63,15 @@ class _Remembered:
 
 
 class Callers:
-    """Turns a request into its caller. `secret` is the installation's key, `hours` the length of a session."""
+    """Turns a request into its caller. `hours` is the length of a session.
 
-    def __init__(self, database: Database, secret: bytes, hours: float) -> None:
+    The first of `secrets`, the installation's, signs sessions; an API key holds that was made under any of them.
+    """
+
+    def __init__(self, database: Database, secrets: Sequence[bytes], hours: float) -> None:
         self._database = database
-        self._secret = secret
-        self._session_key = derived_key(secret, "session")
-        self._mac_of_keys = Mac(derived_key(secret, API_KEY))
+        self._session_key = derived_key(secrets[0], "session")
+        self._macs_of_keys = [Mac(derived_key(secret, API_KEY)) for secret in secrets]
         self._lifetime = dt.timedelta(hours=hours)
         self._known: OrderedDict[tuple[AccountKind, str], _Remembered] = OrderedDict()
         self._resting_until = 0.0
@@ -101,7 +104,8 @@ class Callers:
         account = await self._account("key", prefix) if prefix is not None else None
         if account is None or not account.is_valid(utc_now()):
             raise NotSignedIn(_WRONG_KEY)
-        if not hmac.compare_digest(account.secret_hash, mac_fingerprint(self._mac_of_keys, key)):
+        kept = account.secret_hash
+        if not any(hmac.compare_digest(kept, mac_fingerprint(mac, key)) for mac in self._macs_of_keys):
             raise NotSignedIn(_WRONG_KEY)
         return account.caller
 

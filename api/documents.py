@@ -147,10 +147,10 @@ def task_of(document_id: str, wiring: Wired, caller: Called, suggest: bool = Tru
 
 def _next_of_traffic(wiring: Wiring, caller: Caller, seen: list[str]) -> tuple[Document | None, str, int]:
     with wiring.database.transaction() as connection:
-        captured, reason, remaining = next_captured(connection, wiring.secret, exclude=seen)
+        captured, reason, remaining = next_captured(connection, wiring.seals, exclude=seen)
         if captured is None:
             return None, reason, remaining
-        return adopt_captured(connection, wiring.secret, captured.request_id, caller.name), reason, remaining
+        return adopt_captured(connection, wiring.seals, captured.request_id, caller.name), reason, remaining
 
 
 def _next_decision(wiring: Wiring, dataset: str, seen: list[str]) -> TaskShape:

@@ -1,5 +1,7 @@
 """What is written down about an answer: its row in the log, its metrics, and its text where that is to be kept."""
 
+import dataclasses
+import random
 from dataclasses import dataclass
 
 from api.answering import Outcome, TaggingFailed
@@ -9,7 +11,9 @@ from api.serving import Serving
 from ner.database import utc_now
 from ner.masking import PRIVATE
 from ner.predictions import Tagged
+from registry.logged import CaptureReason
 from registry.prediction_log import CapturedText, LoggedPrediction, PredictionLog, entity_facts
+from registry.sampling import RowSampler
 
 _OK = 200
 _FAILED = 500
@@ -18,12 +22,16 @@ _NOTHING = Tagged((), 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Notes answers without waiting for anything. `low_confidence` is where correcting begins to pay."""
+    """Notes answers without waiting for anything. `low_confidence` is where correcting begins to pay; of the other
+    texts a share of `capture_sample` is kept, for what the model is wrongly sure of.
+    """
 
     log: PredictionLog
     measures: Measures
     serving: Serving
     low_confidence: float
+    capture_sample: float
+    sampler: RowSampler
 
     def answered(self, exchange: Exchange, request_id: str, text: str, outcome: Outcome) -> None:
         """Note what became of one text: the answer, and every candidate that should have given it and broke."""
@@ -35,12 +43,19 @@ class Records:
             return
         PRIVATE.set(tuple(text[span.start : span.end] for span in outcome.tagged.spans))
         row = facts.row(outcome.version, outcome.variant, _OK, outcome.tagged, cached=outcome.cached)
-        self.log.put(row)
+        # A trial is judged by counting, so that every answer is written down while there is one.
+        weight = 1.0 if self.serving.lineup.rollout.canary is not None else self.sampler.weight()
+        if weight is not None:
+            self.log.put(row if weight == 1.0 else dataclasses.replace(row, weight=weight))
         self.measures.entities(outcome.version, row.entities)
         self.measures.texts.add(row)
-        lowest = row.lowest_confidence
-        if lowest is not None and lowest < self.low_confidence and self.serving.lineup.captures:
-            self.log.put(CapturedText(request_id, text, outcome.version, lowest))
+        if self.serving.lineup.captures and (reason := self._reason_to_keep(row.lowest_confidence)) is not None:
+            self.log.put(CapturedText(request_id, text, outcome.version, row.lowest_confidence, reason))
+
+    def _reason_to_keep(self, lowest: float | None) -> CaptureReason | None:
+        if lowest is not None and lowest < self.low_confidence:
+            return "low confidence"
+        return "sample" if random.random() < self.capture_sample else None
 
 
 @dataclass(frozen=True, slots=True)

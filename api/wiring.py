@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import sys
 from dataclasses import dataclass
 
@@ -18,14 +19,18 @@ from api.records import Records
 from api.redis_link import RedisLink
 from api.serving import Serving, TaggerLoader
 from ner.database import Database
-from ner.settings import Settings, secret_key
+from ner.errors import InvalidSetting
+from ner.settings import Settings, secret_keys
 from registry.keys import derived_key
 from registry.log_spool import Spool
 from registry.packages import PackageStore, open_store
 from registry.prediction_log import CapturedText, PredictionLog
+from registry.sampling import RowSampler
+from registry.sealing import Seals
 
 PACKAGES = "versions"
 SPOOL = "spool"
+_LOG = logging.getLogger(__name__)
 _SWITCH_SECONDS = 0.0005
 _GARBAGE = (20_000, 20, 100)
 
@@ -36,6 +41,7 @@ class Wiring:
 
     settings: Settings
     secret: bytes
+    seals: Seals
     database: Database
     owns_database: bool
     measures: Measures
@@ -79,7 +85,8 @@ class Wiring:
 def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoader) -> Wiring:
     """Make every part. Nothing runs before `start`."""
     store = database or Database(settings.database)
-    secret = secret_key(settings)
+    secrets = secret_keys(settings)
+    secret, seals = secrets[0], Seals(*secrets)
     measures = Measures()
     link = RedisLink(settings.redis_url) if settings.redis_url else None
     packages = open_store(settings)
@@ -89,13 +96,18 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
     cache = AnswerCache(derived_key(secret, "answer cache"), settings.cache_entries, link)
 
     def keep(connection: Connection, text: CapturedText) -> None:
-        keep_text(connection, secret, text.request_id, text.text, text.version, text.lowest_confidence)
+        try:
+            keep_text(connection, seals, text)
+        except InvalidSetting as error:
+            _LOG.error("A text was not kept: %s", error)
 
-    spool = Spool(settings.home / SPOOL, derived_key(secret, "prediction spool"), settings.spool_megabytes * 2**20)
+    spool_keys = [derived_key(one, "prediction spool") for one in secrets]
+    spool = Spool(settings.home / SPOOL, spool_keys, settings.spool_megabytes * 2**20)
     log = PredictionLog(store, keep, spool=spool)
     return Wiring(
         settings=settings,
         secret=secret,
+        seals=seals,
         database=store,
         owns_database=database is None,
         measures=measures,
@@ -105,8 +117,15 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
         serving=serving,
         cache=cache,
         answering=Answering(serving, cache, measures, settings.serving_threads, settings.longest_wait_ms / 1000),
-        callers=Callers(store, secret, settings.sign_in_hours),
+        callers=Callers(store, secrets, settings.sign_in_hours),
         rates=Rates(link),
         log=log,
-        records=Records(log, measures, serving, settings.low_confidence),
+        records=Records(
+            log,
+            measures,
+            serving,
+            settings.low_confidence,
+            settings.capture_sample,
+            RowSampler(settings.log_rows_per_second),
+        ),
     )

@@ -26,10 +26,10 @@ _LONGEST_STEP = 200.0
 class _Tally:
     """Counts of some requests, and how many took how long."""
 
-    requests: int = 0
-    errors_4xx: int = 0
-    errors_5xx: int = 0
-    cache_hits: int = 0
+    requests: float = 0
+    errors_4xx: float = 0
+    errors_5xx: float = 0
+    cache_hits: float = 0
     latencies: Counter[float] = field(default_factory=Counter)
 
     def add(self, other: "_Tally") -> None:
@@ -41,9 +41,9 @@ class _Tally:
 
     def figures(self, seconds: float) -> dict[str, Any]:
         return {
-            "requests": self.requests,
-            "errors_4xx": self.errors_4xx,
-            "errors_5xx": self.errors_5xx,
+            "requests": round(self.requests),
+            "errors_4xx": round(self.errors_4xx),
+            "errors_5xx": round(self.errors_5xx),
             "throughput": self.requests / seconds,
             "error_rate": self.errors_5xx / self.requests if self.requests else None,
             "cache_hit_rate": self.cache_hits / self.requests if self.requests else None,
@@ -123,7 +123,7 @@ def _counted(connection: Connection, since: dt.datetime, width: int) -> dict[tup
             predictions.c.version,
             predictions.c.variant,
             latency,
-            sa.func.count(),
+            sa.func.sum(predictions.c.weight),
             _count(sa.and_(status >= 400, status < 500)),
             _count(status >= 500),
             _count(predictions.c.cached),
@@ -149,8 +149,8 @@ def _rounded(latency: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
     )
 
 
-def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.sum(sa.case((condition, 1), else_=0))
+def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
+    return sa.func.sum(sa.case((condition, predictions.c.weight), else_=0))
 
 
 def _sums(parts: Iterable[tuple[Any, _Tally]]) -> dict[Any, _Tally]:

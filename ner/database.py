@@ -54,7 +54,9 @@ class Database:
 def lock_for_appending(connection: Connection, name: str) -> None:
     """Let one transaction at a time append to `name` until it commits (SQLite writers are alone already)."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+        # Locks are of the whole database, and several installations may share it, each in a schema.
+        lock = sa.text("SELECT pg_advisory_xact_lock(hashtext(concat(current_schema(), ':', CAST(:name AS text))))")
+        connection.execute(lock, {"name": name})
 
 
 def utc_now() -> dt.datetime:

@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     artifacts_url: str = Field("", description="Folder for packages and snapshots; empty means NER_HOME/artifacts.")
     mlflow_url: str = Field("", description="MLflow tracking URI; empty means SQLite in NER_HOME.")
     secret_key: str = Field("", description="Key of sessions and hashes; empty means one kept in NER_HOME.", repr=False)
+    old_secret_keys: list[str] = Field(
+        default_factory=list, description="Earlier secret keys: keys made under them hold, texts open.", repr=False
+    )
     signing_private_key: str = Field("", description="PEM file that signs packages; empty means one in NER_HOME.")
     signing_public_key: str = Field("", description="PEM file that packages are checked with; empty means NER_HOME's.")
     url: str = Field("http://127.0.0.1:8000", description="Where the command line finds the server.")
@@ -41,6 +44,13 @@ class Settings(BaseSettings):
     max_upload_megabytes: int = Field(512, ge=1, description="Largest file that import accepts.")
     spool_megabytes: int = Field(256, ge=1, description="Disk for log rows while the database is away.")
     low_confidence: float = Field(0.5, ge=0, le=1, description="Answers below this are offered for correction.")
+    log_rows_per_second: int = Field(
+        0, ge=0, description="Answers that a process logs a second while no canary is on trial; 0 means all."
+    )
+    capture_sample: float = Field(
+        0.01, ge=0, le=1, description="Share of the other answers kept for correction, while capture is on."
+    )
+    captured_text_days: int = Field(30, ge=1, description="How long a captured text is kept.")
     sign_in_hours: int = Field(12, ge=1, le=720, description="How long a browser stays signed in.")
     oidc_issuer: str = Field("", description="OpenID Connect provider whose people may sign in; empty means none.")
     oidc_client_id: str = Field("", description="What the provider calls this installation.")
@@ -102,13 +112,23 @@ def load_settings(**overrides: Any) -> Settings:
 
 def secret_key(settings: Settings) -> bytes:
     """The key in force: NER_SECRET_KEY, or 32 random bytes made once in NER_HOME, readable by the owner only."""
+    return secret_keys(settings)[0]
+
+
+def secret_keys(settings: Settings) -> list[bytes]:
+    """The key in force, then those that were in force before: of NER_OLD_SECRET_KEYS, or the file's further lines."""
     if settings.secret_key:
-        return settings.secret_key.encode()
-    path = settings.home / "secret.key"
+        return [key.encode() for key in (settings.secret_key, *settings.old_secret_keys)]
+    path = secret_key_path(settings)
     if not path.exists():
         settings.home.mkdir(parents=True, exist_ok=True)
         write_secret(path, secrets.token_hex(32))
-    return path.read_text().strip().encode()
+    return [key.encode() for key in (*path.read_text().split(), *settings.old_secret_keys)]
+
+
+def secret_key_path(settings: Settings) -> Path:
+    """Where the secret key is kept unless NER_SECRET_KEY says it: the one in force on the first line."""
+    return settings.home / "secret.key"
 
 
 def write_secret(path: Path, value: str) -> None:

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,12 +20,13 @@ _LOG = logging.getLogger(__name__)
 class Spool:
     """A folder of batches, oldest first, `most_bytes` in all. Several processes may share it.
 
-    `key` (32 bytes) seals every file with AES-256-GCM: captured texts are among what waits.
+    The first of `keys` (32 bytes each) seals every file with AES-256-GCM: captured texts are among what waits. Any of
+    them opens.
     """
 
-    def __init__(self, folder: Path, key: bytes, most_bytes: int) -> None:
+    def __init__(self, folder: Path, keys: Sequence[bytes], most_bytes: int) -> None:
         self._folder = folder
-        self._cipher = AESGCM(key)
+        self._ciphers = [AESGCM(key) for key in keys]
         self._most_bytes = most_bytes
         self._bytes = self._size()
 
@@ -37,7 +38,7 @@ class Spool:
     def add(self, batch: LogBatch) -> bool:
         """Keep a batch on disk; False, and nothing kept, where the spool is full or the disk refuses."""
         nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, batch.pack(), None)
+        sealed = nonce + self._ciphers[0].encrypt(nonce, batch.pack(), None)
         if self._bytes + len(sealed) > self._most_bytes:
             return False
         name = f"{time.time_ns():020d}-{batch.id}"
@@ -54,7 +55,7 @@ class Spool:
         for path in self._paths():
             try:
                 sealed = path.read_bytes()
-                yield path, unpack(self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None))
+                yield path, unpack(self._opened(sealed))
             except FileNotFoundError:
                 continue  # another process was faster
             except (InvalidTag, ValueError, KeyError, TypeError):
@@ -65,6 +66,12 @@ class Spool:
         """Forget a batch that was written."""
         path.unlink(missing_ok=True)
         self._bytes = self._size()
+
+    def _opened(self, sealed: bytes) -> bytes:
+        for cipher in self._ciphers[:-1]:
+            with suppress(InvalidTag):
+                return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+        return self._ciphers[-1].decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
 
     def _write(self, draft: Path, target: Path, sealed: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

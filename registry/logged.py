@@ -2,15 +2,17 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Literal
 
 from ner.predictions import Tagged
 
+CaptureReason = Literal["low confidence", "sample"]
 _TENTHS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedPrediction:
-    """One row of `predictions`: facts about an answer, never its text."""
+    """One row of `predictions`: facts about an answer, never its text. `weight`: how many answers it stands for."""
 
     request_id: str
     at: dt.datetime
@@ -27,16 +29,18 @@ class LoggedPrediction:
     lowest_confidence: float | None
     confidences: list[int]
     word_sample: list[int]
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class CapturedText:
-    """A text that was answered with low confidence and is to be kept for correction."""
+    """A text that is to be kept for correction. `lowest_confidence` None: nothing was found in it."""
 
     request_id: str
     text: str
     version: str
-    lowest_confidence: float
+    lowest_confidence: float | None
+    reason: CaptureReason = "low confidence"
 
 
 def entity_facts(tagged: Tagged) -> tuple[dict[str, int], float | None, list[int]]:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from ner.errors import BrokenPackage
@@ -69,6 +70,29 @@ class PackageStore:
         if self._signatures is not None and self._signatures.are_expected:
             self._signatures.check(folder)
         return folder
+
+    def sign_anew(self, digests: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Sign the packages of these versions with a new pair of keys: (versions signed, a sentence for each refused).
+
+        A package is signed only if it has its digest and the present pair vouches for it. Interrupted, it goes on when
+        it is called again; the older pair is deleted at the end.
+        """
+        assert self._signatures is not None
+        older = self._signatures.renew_keys()
+        signed, refused = [], []
+        for version, digest in digests.items():
+            folder = self.root / version
+            if not folder.is_dir():
+                refused.append(f"Version {version}: its package is not here.")
+            elif self._signatures.vouches_for(folder):
+                signed.append(version)
+            elif package_digest(folder) != digest or (older.are_expected and not older.vouches_for(folder)):
+                refused.append(f"Version {version}: its package is not the one that was registered and signed.")
+            else:
+                self._signatures.sign(folder)
+                signed.append(version)
+        self._signatures.forget_older()
+        return signed, refused
 
     def _sign(self, draft: Path) -> None:
         if self._signatures is None:

@@ -51,6 +51,32 @@ class Signatures:
         self._public.write_bytes(shown)
         return True
 
+    def renew_keys(self) -> "Signatures":
+        """Put a new pair in place of the present one, which is returned: it is kept beside the new one until
+        `forget_older`. Where a pair is kept already, a change was interrupted and goes on.
+        """
+        older = Signatures(_beside(self._private), _beside(self._public))
+        if not older._public.exists():
+            if self._private.exists():
+                self._private.rename(older._private)
+            if self._public.exists():
+                self._public.rename(older._public)
+        self.make_keys()
+        return older
+
+    def forget_older(self) -> None:
+        """Delete the pair that was replaced."""
+        for path in (self._private, self._public):
+            _beside(path).unlink(missing_ok=True)
+
+    def vouches_for(self, folder: Path) -> bool:
+        """Whether the package is as the holder of this pair signed it."""
+        try:
+            self.check(folder)
+        except BrokenPackage:
+            return False
+        return True
+
     def sign(self, folder: Path) -> None:
         """Write `model.sig` into a package folder. Raises InvalidInput where the private key is not on this machine."""
         from model_signing import signing
@@ -72,6 +98,10 @@ class Signatures:
         except Exception as error:
             # The library has no common type for what may be wrong with a signature.
             raise BrokenPackage(f"{folder} is not what the holder of {self._public} signed: {error}") from error
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.old")
 
 
 def _hashing(folder: Path) -> Any:

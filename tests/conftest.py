@@ -35,7 +35,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, home=tmp_path / "home", secret_key="a key for tests")  # type: ignore[call-arg]
+    return Settings(_env_file=None, home=tmp_path / "home", secret_key="a key for tests", capture_sample=0)  # type: ignore[call-arg]
 
 
 @pytest.fixture(scope="session")

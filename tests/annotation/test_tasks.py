@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from annotation.capture import adopt_captured, keep_text, seal, unseal
+from annotation.capture import adopt_captured, keep_text
 from annotation.corrections import save_correction
 from annotation.datasets import create_dataset, get_dataset, import_file, list_documents
 from annotation.tasks import next_captured, next_document
@@ -11,10 +11,13 @@ from ner import tables
 from ner.database import Database
 from ner.documents import EntitySpan
 from ner.errors import InvalidSetting, NotFound
+from registry.logged import CapturedText
+from registry.sealing import Seals, seal, unseal
 from tests.annotation.files import a_file
 from tests.builders import registered
 
 KEY = b"a secret key of any length"
+SEALS = Seals(KEY)
 LINES = (
     '{"text": "came labelled", "spans": []}\n{"text": "first"}\n{"text": "second"}\n{"text": "third", "spans": []}\n'
 )
@@ -100,14 +103,14 @@ def test_an_unknown_dataset_is_not_found(database: Database) -> None:
 def _keep(database: Database, *texts: tuple[str, str, float], key: bytes = KEY) -> None:
     with database.transaction() as connection:
         for request_id, text, confidence in texts:
-            keep_text(connection, key, request_id, text, "1.0.0", confidence)
+            keep_text(connection, Seals(key), CapturedText(request_id, text, "1.0.0", confidence))
 
 
 def test_traffic_comes_by_lowest_confidence(database: Database) -> None:
     _keep(database, ("r1", "sure", 0.49), ("r2", "unsure", 0.05), ("r3", "half", 0.3))
     with database.reading() as connection:
-        found, reason, remaining = next_captured(connection, KEY)
-        second = next_captured(connection, KEY, exclude=["r2"])
+        found, reason, remaining = next_captured(connection, SEALS)
+        second = next_captured(connection, SEALS, exclude=["r2"])
     assert found is not None
     assert (found.request_id, found.text, found.lowest_confidence, remaining) == ("r2", "unsure", 0.05, 3)
     assert reason == "Version 1.0.0 was least sure here: its lowest confidence is 0.05."
@@ -119,13 +122,13 @@ def test_an_adopted_text_is_a_document_until_it_is_corrected(database: Database)
     _keep(database, ("r1", "Ada 👩‍🚀", 0.1))
     with database.transaction() as connection:
         registered(connection, "1.0.0")
-        document = adopt_captured(connection, KEY, "r1", "bo")
-        assert adopt_captured(connection, KEY, "r1", "cy") == document
+        document = adopt_captured(connection, SEALS, "r1", "bo")
+        assert adopt_captured(connection, SEALS, "r1", "cy") == document
         assert get_dataset(connection, "traffic").labels == ["geo", "per"]
-        again = next_captured(connection, KEY)[0]
+        again = next_captured(connection, SEALS)[0]
         assert again is not None
         assert again.document_id == document.id
-        assert next_captured(connection, KEY, exclude=[document.id])[0] is None
+        assert next_captured(connection, SEALS, exclude=[document.id])[0] is None
     assert (document.dataset, document.text, document.revision) == ("traffic", "Ada 👩‍🚀", 0)
     assert document.meta == {"version": "1.0.0", "lowest_confidence": 0.1}
     with database.transaction() as connection:
@@ -137,13 +140,13 @@ def test_an_adopted_text_is_a_document_until_it_is_corrected(database: Database)
             operation_id="operation 1",
             author="bo",
         )
-        assert next_captured(connection, KEY) == (None, "No text of traffic waits for correction.", 0)
+        assert next_captured(connection, SEALS) == (None, "No text of traffic waits for correction.", 0)
 
 
 def test_the_same_text_from_two_requests_is_one_document(database: Database) -> None:
     _keep(database, ("r1", "the same", 0.1), ("r2", "the same", 0.2), ("r3", "another", 0.3))
     with database.transaction() as connection:
-        ids = [adopt_captured(connection, KEY, request_id, "bo").id for request_id in ("r1", "r2", "r3")]
+        ids = [adopt_captured(connection, SEALS, request_id, "bo").id for request_id in ("r1", "r2", "r3")]
         assert list_documents(connection, "traffic")[1] == 2
     assert ids[0] == ids[1] != ids[2]
 
@@ -152,21 +155,21 @@ def test_a_kept_text_is_kept_once_and_not_readable_in_the_database(database: Dat
     _keep(database, ("r1", "a private sentence", 0.1), ("r1", "another", 0.2))
     with database.reading() as connection:
         (row,) = connection.execute(sa.select(tables.captured_texts)).all()
-    assert b"private" not in row.sealed
-    assert unseal(KEY, row.sealed, context="r1") == "a private sentence"
+        assert b"private" not in row.sealed
+        assert SEALS.open(connection, row.sealed, context="r1") == "a private sentence"
 
 
 def test_texts_sealed_with_another_key_are_passed_over(database: Database) -> None:
     _keep(database, ("r1", "lost", 0.1), key=b"the old key")
     _keep(database, ("r2", "readable", 0.2))
     with database.transaction() as connection:
-        found = next_captured(connection, KEY)[0]
+        found = next_captured(connection, SEALS)[0]
         assert found is not None
         assert found.text == "readable"
         with pytest.raises(InvalidSetting, match="NER_SECRET_KEY"):
-            adopt_captured(connection, KEY, "r1", "bo")
+            adopt_captured(connection, SEALS, "r1", "bo")
         with pytest.raises(NotFound):
-            adopt_captured(connection, KEY, "none", "bo")
+            adopt_captured(connection, SEALS, "none", "bo")
 
 
 def test_a_sealed_text_is_refused_when_anything_about_it_changed() -> None:

@@ -1,9 +1,13 @@
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from tests.api.rooms import BREAKS, Room
+from ner import tables
+from ner.database import Database
+from ner.settings import Settings
+from tests.api.rooms import BREAKS, Room, open_room
 
 LONG = "Ada met nobody. " * 6_000
 
@@ -128,3 +132,26 @@ def test_an_empty_batch_has_no_results(light_room: Room) -> None:
     answer = light_room.client.post("/api/v1/ner/batch", json={"texts": []}, headers=light_room.headers())
 
     assert answer.json() == {"results": []}
+
+
+def test_the_log_is_a_weighted_sample_unless_a_canary_is_on_trial(settings: Settings, database: Database) -> None:
+    room = open_room(settings.model_copy(update={"log_rows_per_second": 1, "cache_entries": 0}), database)
+    with room.client:
+        room.stable()
+        headers = room.headers()
+        for number in range(60):
+            room.predict(f"John {number}", headers)
+        room.logged()
+        sampled = _weights(database)
+        room.canary("1.1.0", 0)
+        for number in range(20):
+            room.predict(f"John {number}", headers)
+        room.logged()
+    assert 0 < len(sampled) < 60
+    assert max(sampled) > 1
+    assert _weights(database)[len(sampled) :] == [1.0] * 20
+
+
+def _weights(database: Database) -> list[float]:
+    with database.reading() as connection:
+        return list(connection.scalars(sa.select(tables.predictions.c.weight).order_by(tables.predictions.c.id)))

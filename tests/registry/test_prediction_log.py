@@ -158,7 +158,7 @@ class Unsteady:
 
 
 def _spooling(store: object, folder: Path, *, most_bytes: int = 1 << 20, batch: int = 2) -> PredictionLog:
-    return PredictionLog(store, lambda *_: None, spool=Spool(folder, bytes(32), most_bytes), batch=batch)  # type: ignore[arg-type]
+    return PredictionLog(store, lambda *_: None, spool=Spool(folder, [bytes(32)], most_bytes), batch=batch)  # type: ignore[arg-type]
 
 
 def _fill(log: PredictionLog, numbers: range) -> None:
@@ -230,7 +230,7 @@ def test_no_text_can_be_read_in_the_spool(database: Database, tmp_path: Path) ->
     store = Unsteady(database)
     store.is_away = True
     kept: list[CapturedText] = []
-    spool = Spool(tmp_path, bytes(32), 1 << 20)
+    spool = Spool(tmp_path, [bytes(32)], 1 << 20)
     log = PredictionLog(store, lambda _, text: kept.append(text), spool=spool)  # type: ignore[arg-type]
     log.put(CapturedText("request 1", "John Smith of Berlin", "1.0.0", 0.1))
     _fill(log, range(2))

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ner.database import Database
 from ner.errors import NerError
 from ner.migrations import migrate
-from ner.settings import Settings, load_settings, secret_key, write_secret
+from ner.settings import Settings, load_settings, secret_key, secret_keys, write_secret
 from registry import keys
 from registry.versions import list_versions
 from workbench import launcher
@@ -74,7 +74,8 @@ def _ensure_admin_key(database: Database, settings: Settings) -> None:
     path = admin_key_path(settings)
     secret = secret_key(settings)
     with database.transaction() as connection:
-        if path.exists() and keys.find_key(connection, secret, path.read_text().strip()) is not None:
+        kept = path.read_text().strip() if path.exists() else ""
+        if any(keys.find_key(connection, one, kept) is not None for one in secret_keys(settings)):
             return
         _, key = keys.create_key(
             connection, secret, "this machine", "admin", rate_limit_per_hour=None, days=None, created_by="system"

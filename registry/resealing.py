@@ -1,0 +1,126 @@
+"""A change of the key that seals, while everything runs: what older keys sealed is sealed anew, a batch at a time.
+
+Stopped at any moment it goes on where it was: each batch is one transaction, and a row says itself which key it has.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from ner import tables
+from ner.database import Database
+from ner.errors import InvalidSetting
+from registry.sealing import Seals, key_of, retire
+
+_ROWS_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """Where sealed values are. The row's `name` is the context of its value."""
+
+    name: sa.Column[Any]
+    sealed: sa.Column[Any]
+    key_id: sa.Column[Any]
+
+
+SEALED_COLUMNS = (
+    SealedColumn(tables.captured_texts.c.request_id, tables.captured_texts.c.sealed, tables.captured_texts.c.key_id),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """Values sealed anew, values that no key opens, and the keys that were destroyed."""
+
+    values: int
+    lost: int
+    destroyed: list[str]
+
+
+def change_key(database: Database, seals: Seals, *, actor: str, progress: Callable[[int], object]) -> Resealed:
+    """Make a new key and seal everything with it; the older keys are destroyed once nothing needs them."""
+    with database.transaction() as connection:
+        seals.wrapped_anew(connection)
+        seals.rotate(connection, actor=actor)
+    return reseal(database, seals, actor=actor, progress=progress)
+
+
+def reseal(
+    database: Database,
+    seals: Seals,
+    *,
+    actor: str,
+    progress: Callable[[int], object],
+    rows_at_once: int = _ROWS_AT_ONCE,
+) -> Resealed:
+    """Seal with the newest key what an older one seals, then destroy the keys that nothing needs any more.
+
+    A value that cannot be opened is left as it is, and its key with it.
+    """
+    done = lost = 0
+    for column in SEALED_COLUMNS:
+        after = ""
+        while True:
+            with database.transaction() as connection:
+                rows = _late_rows(connection, column, seals.newest(connection), after, rows_at_once)
+                for row in rows:
+                    is_done = _reseal_row(connection, seals, column, row)
+                    done, lost = done + is_done, lost + (not is_done)
+            if not rows:
+                break
+            after = rows[-1].name
+            progress(len(rows))
+    return Resealed(done, lost, _destroyed(database, seals, actor))
+
+
+def waiting(connection: Connection, seals: Seals) -> int:
+    """Values that are not sealed with the newest key."""
+    newest = seals.newest(connection)
+    counts = (
+        connection.scalar(sa.select(sa.func.count()).where(column.key_id.is_distinct_from(newest)))
+        for column in SEALED_COLUMNS
+    )
+    return sum(count or 0 for count in counts)
+
+
+def _late_rows(
+    connection: Connection, column: SealedColumn, newest: str | None, after: str, most: int
+) -> list[sa.Row[Any]]:
+    # Locked where there are other writers: a row may be deleted or opened for correction meanwhile.
+    late = (
+        sa.select(column.name.label("name"), column.sealed.label("sealed"))
+        .where(column.key_id.is_distinct_from(newest), column.name > after)
+        .order_by(column.name)
+        .limit(most)
+        .with_for_update()
+    )
+    return list(connection.execute(late))
+
+
+def _reseal_row(connection: Connection, seals: Seals, column: SealedColumn, row: sa.Row[Any]) -> bool:
+    try:
+        text = seals.open(connection, bytes(row.sealed), context=row.name)
+    except InvalidSetting:
+        return False
+    sealed = seals.seal(connection, text, context=row.name)
+    values = {column.sealed: sealed, column.key_id: key_of(sealed)}
+    connection.execute(sa.update(column.name.table).where(column.name == row.name).values(values))
+    return True
+
+
+def _destroyed(database: Database, seals: Seals, actor: str) -> list[str]:
+    try:
+        with database.transaction() as connection:
+            in_use = [
+                key_id
+                for column in SEALED_COLUMNS
+                for key_id in connection.scalars(sa.select(column.key_id).distinct())
+            ]
+            return retire(connection, [seals.newest(connection), *in_use], actor=actor)
+    except sa.exc.IntegrityError:
+        # Somebody sealed with the old key in a transaction that was still open; the next run finds that value.
+        return []

@@ -1,0 +1,148 @@
+"""Keys are changed by command while the API runs: nobody is refused, nothing is lost."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner
+
+from ner import tables
+from ner.database import Database
+from ner.migrations import migrate
+from ner.settings import Settings, secret_keys
+from registry.packages import open_store
+from registry.sealing import Seals
+from tests.api.rooms import Room, open_room
+from workbench.commands import cli
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, home=tmp_path / "home", capture_sample=1)  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def room(settings: Settings) -> Iterator[Room]:
+    database = Database(settings.database)
+    migrate(database)
+    opened = open_room(settings, database)
+    with opened.client:
+        yield opened
+    database.close()
+
+
+@pytest.fixture
+def command(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("NER_HOME", str(settings.home))
+
+    def run(*arguments: str) -> Any:
+        outcome = CliRunner().invoke(cli, [*arguments, "--json"], catch_exceptions=False)
+        assert outcome.exit_code == 0, outcome.output
+        return json.loads(outcome.stdout)
+
+    return run
+
+
+def _texts(room: Room) -> set[str]:
+    """What is kept, as a process opens it that starts now."""
+    seals = Seals(*secret_keys(room.settings))
+    with room.database.reading() as connection:
+        rows = connection.execute(sa.select(tables.captured_texts)).all()
+        return {seals.open(connection, row.sealed, context=row.request_id) for row in rows}
+
+
+def _capture(room: Room) -> dict[str, str]:
+    admin = room.headers("admin")
+    assert room.client.put("/api/v1/capture", json={"enabled": True}, headers=admin).status_code == 200
+    return admin
+
+
+def test_every_text_opens_when_keys_change_under_traffic(room: Room, command: Command) -> None:
+    room.stable()
+    admin = _capture(room)
+    sent: set[str] = set()
+    stopping = threading.Event()
+
+    def ask() -> None:
+        while not stopping.is_set():
+            text = f"John {len(sent)}"
+            room.predict(text, admin)
+            sent.add(text)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(3):
+            room.logged()
+            assert command("keys", "rotate-secret")["lost"] == 0
+    finally:
+        stopping.set()
+        asking.join()
+    room.logged()
+    assert room.app.state.wiring.log.dropped == 0
+    assert _texts(room) == sent
+    task = room.client.get("/api/v1/tasks/next", params={"source": "traffic"}, headers=admin).json()
+    assert task["document"]["text"] in sent
+
+
+def test_api_keys_hold_and_sessions_end_when_the_secret_key_is_new(room: Room, command: Command) -> None:
+    room.stable()
+    admin = _capture(room)
+    room.predict("John before", admin)
+    session = room.client.post("/api/v1/session", json={"key": admin["X-API-Key"]})
+    cookie = session.cookies["ner_session"]
+    room.logged()
+    command("keys", "rotate-secret", "--installation-key")
+    room.predict("John during", admin)
+    room.logged()
+
+    restarted = open_room(room.settings, room.database)
+    with restarted.client:
+        restarted.predict("John after", admin)
+        refused = restarted.client.get("/api/v1/session", headers={"Authorization": f"Bearer {cookie}"})
+        restarted.logged()
+    command("keys", "rotate-secret")
+
+    assert (refused.status_code, refused.json()["error"]["kind"]) == (401, "not_signed_in")
+    assert (room.settings.home / "secret.key").stat().st_mode & 0o777 == 0o600
+    assert len(secret_keys(room.settings)) == 2
+    newest = Seals(secret_keys(room.settings)[0])
+    with room.database.reading() as connection:
+        rows = connection.execute(sa.select(tables.captured_texts)).all()
+        texts = {newest.open(connection, row.sealed, context=row.request_id) for row in rows}
+    assert texts == {"John before", "John during", "John after"}
+
+
+def test_a_secret_key_from_the_environment_is_changed_there(
+    room: Room, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NER_SECRET_KEY", "from outside")
+    assert room.settings.home.exists()
+    with pytest.raises(Exception, match="NER_OLD_SECRET_KEYS"):
+        command("keys", "rotate-secret", "--installation-key")
+
+
+def test_packages_are_signed_anew_and_a_changed_one_is_not(room: Room, command: Command) -> None:
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        room.version(version)
+    store = open_store(room.settings)
+    store._signatures.make_keys()  # type: ignore[union-attr]
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        store._signatures.sign(store.root / version)  # type: ignore[union-attr]
+    before = (room.settings.home / "signing.pub").read_bytes()
+    (store.root / "1.1.0" / "words.json").write_text("{}")
+
+    outcome = command("keys", "rotate-signing")
+
+    assert outcome["signed"] == ["1.2.0", "1.0.0"]
+    assert "1.1.0" in outcome["refused"][0]
+    assert (room.settings.home / "signing.pub").read_bytes() != before
+    assert not (room.settings.home / "signing.key.old").exists()
+    assert store._signatures.vouches_for(store.root / "1.2.0")  # type: ignore[union-attr]
+    assert command("keys", "rotate-signing")["signed"] == ["1.2.0", "1.0.0"]
