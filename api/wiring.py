@@ -17,6 +17,7 @@ from api.measures import Measures
 from api.rates import Rates
 from api.records import Records
 from api.redis_link import RedisLink
+from api.reporting import Reporter
 from api.serving import Serving, TaggerLoader
 from ner.database import Database
 from ner.errors import InvalidSetting
@@ -55,6 +56,7 @@ class Wiring:
     rates: Rates
     log: PredictionLog
     records: Records
+    reporter: Reporter
 
     async def start(self) -> None:
         """Load the versions that answer, and begin to follow the rollout and to write the log."""
@@ -63,6 +65,7 @@ class Wiring:
         await asyncio.to_thread(self.serving.start)
         self.log.start()
         self.gauges.start()
+        self.reporter.start()
         # What is there now stays: collecting garbage need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -71,6 +74,7 @@ class Wiring:
     async def stop(self) -> None:
         """Stop what `start` began; what waits to be logged is written first."""
         await asyncio.to_thread(self.gauges.stop)
+        await asyncio.to_thread(self.reporter.stop)
         await asyncio.to_thread(self.serving.stop)
         await asyncio.to_thread(self.answering.close)
         await asyncio.to_thread(self.log.stop)
@@ -128,4 +132,5 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
             settings.capture_sample,
             RowSampler(settings.log_rows_per_second),
         ),
+        reporter=Reporter(store, serving, log),
     )

@@ -14,6 +14,10 @@ from ner.operation_tables import deliveries as deliveries
 from ner.operation_tables import heartbeats as heartbeats
 from ner.operation_tables import version_figures as version_figures
 from ner.operation_tables import webhooks as webhooks
+from ner.rollout_tables import alerts as alerts
+from ner.rollout_tables import process_reports as process_reports
+from ner.rollout_tables import trials as trials
+from ner.rollout_tables import verdicts as verdicts
 
 # Who may call.
 users = Table(
@@ -203,27 +207,6 @@ rollouts = Table(
     Column("reason", Text, nullable=False),
     Column("changed_by", Text, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
-)
-alerts = Table(
-    "alerts",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("kind", Text, nullable=False),  # such as shared_outage; a kind and a subject have one open alert at most
-    Column("severity", Text, nullable=False),  # info, warning, critical
-    Column("subject", Text, nullable=False),  # a version, a process, or empty
-    Column("sentence", Text, nullable=False),
-    Column("opened_at", UtcDateTime, nullable=False, index=True),
-    Column("closed_at", UtcDateTime),
-    Column("acknowledged_by", Text),
-    Column("acknowledged_at", UtcDateTime),
-    Index(
-        "uq_alerts_open",
-        "kind",
-        "subject",
-        unique=True,
-        sqlite_where=sa.text("closed_at IS NULL"),
-        postgresql_where=sa.text("closed_at IS NULL"),
-    ),
 )
 audit = Table(
     "audit",

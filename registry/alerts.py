@@ -3,17 +3,20 @@
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from ner.database import lock_for_appending, utc_now
+from ner.database import utc_now
 from ner.errors import InvalidInput, NotFound
 from ner.tables import alerts
 from registry import audit
 
 Severity = Literal["info", "warning", "critical"]
+EVENTS = frozenset({"canary_rolled_back"})
+"""Kinds of alerts about what has happened and does not last: over as soon as somebody has seen them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +48,18 @@ def raise_alert(
     """
     if severity not in get_args(Severity):
         raise InvalidInput(f"The severity of an alert is one of {', '.join(get_args(Severity))}, not '{severity}'.")
-    lock_for_appending(connection, "alerts")
-    found = _open(connection, kind, subject)
-    if found is None:
-        made = Alert(uuid.uuid4().hex, kind, severity, subject, sentence, utc_now(), None, None, None)
-        connection.execute(alerts.insert().values(**_row(made)))
+    made = Alert(uuid.uuid4().hex, kind, severity, subject, sentence, utc_now(), None, None, None)
+    # Of several who raise the same at once the unique index lets one in, without a lock to wait for.
+    is_new = connection.execute(_insert(connection).values(**_row(made)).on_conflict_do_nothing()).rowcount > 0
+    if is_new:
         return made, True
-    if (found.severity, found.sentence) != (severity, sentence):
-        connection.execute(alerts.update().where(alerts.c.id == found.id).values(severity=severity, sentence=sentence))
-    return get_alert(connection, found.id), False
+    is_same = (alerts.c.kind == kind) & (alerts.c.subject == subject) & alerts.c.closed_at.is_(None)
+    connection.execute(alerts.update().where(is_same).values(severity=severity, sentence=sentence))
+    return _open(connection, kind, subject) or made, False
 
 
 def close_alert(connection: Connection, kind: str, *, subject: str = "") -> Alert | None:
     """Close the open alert of this kind and subject; None where there is none."""
-    lock_for_appending(connection, "alerts")
     found = _open(connection, kind, subject)
     if found is None:
         return None
@@ -67,17 +68,24 @@ def close_alert(connection: Connection, kind: str, *, subject: str = "") -> Aler
 
 
 def acknowledge(connection: Connection, alert_id: str, *, actor: str) -> Alert:
-    """Note that somebody looks after it; the first one to say so is kept. Raises NotFound."""
-    lock_for_appending(connection, "alerts")
+    """Note that somebody looks after it; the first one to say so is kept. What has only happened, and does not last,
+    is closed by that. Raises NotFound.
+    """
     found = get_alert(connection, alert_id)
-    if found.acknowledged_by is not None:
-        return found
-    connection.execute(
-        alerts.update().where(alerts.c.id == alert_id).values(acknowledged_by=actor, acknowledged_at=utc_now())
-    )
-    details = {"kind": found.kind, "subject": found.subject, "sentence": found.sentence}
-    audit.append(connection, actor=actor, action="alert.acknowledged", subject=alert_id, details=details)
+    is_mine = alerts.c.acknowledged_by.is_(None) & (alerts.c.id == alert_id)
+    now = utc_now()
+    if connection.execute(alerts.update().where(is_mine).values(acknowledged_by=actor, acknowledged_at=now)).rowcount:
+        if found.kind in EVENTS and found.is_open:
+            connection.execute(alerts.update().where(alerts.c.id == alert_id).values(closed_at=now))
+        details = {"kind": found.kind, "subject": found.subject, "sentence": found.sentence}
+        audit.append(connection, actor=actor, action="alert.acknowledged", subject=alert_id, details=details)
     return get_alert(connection, alert_id)
+
+
+def open_alerts(connection: Connection, *, subject: str) -> list[Alert]:
+    """What lasts and is about `subject`."""
+    wanted = sa.select(alerts).where(alerts.c.subject == subject, alerts.c.closed_at.is_(None))
+    return [Alert(**row._mapping) for row in connection.execute(wanted)]
 
 
 def get_alert(connection: Connection, alert_id: str) -> Alert:
@@ -101,6 +109,10 @@ def _open(connection: Connection, kind: str, subject: str) -> Alert | None:
         sa.select(alerts).where(alerts.c.kind == kind, alerts.c.subject == subject, alerts.c.closed_at.is_(None))
     ).first()
     return Alert(**row._mapping) if row is not None else None
+
+
+def _insert(connection: Connection) -> Any:
+    return sqlite.insert(alerts) if connection.dialect.name == "sqlite" else postgresql.insert(alerts)
 
 
 def _row(alert: Alert) -> dict[str, object]:

@@ -5,6 +5,7 @@ A latency criterion `latency_p95_ms: 200` is read as the proportion that it is: 
 """
 
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -76,13 +77,26 @@ def load_policy(path: Path | None = None) -> Policy:
 
     Raises InvalidInput with a sentence that names the key to change.
     """
+    return read_policy(policy_text(path))
+
+
+def policy_text(path: Path | None = None) -> str:
+    """A policy file as it stands. Raises InvalidInput where it cannot be read."""
     path = path or DEFAULT_POLICY
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        return path.read_text("utf-8")
     except OSError as error:
         raise InvalidInput(f"The policy {path} cannot be read: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The policy {path} is not YAML: {' '.join(str(error).split())}.") from None
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"The policy {path} is not text in UTF-8: {error}.") from None
+
+
+def read_policy(text: str) -> Policy:
+    """A policy from YAML. Raises InvalidInput with a sentence that names the key to change."""
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise InvalidInput(f"The policy is not YAML: {' '.join(str(error).split())}.") from None
     return as_policy(content)
 
 
@@ -141,5 +155,5 @@ def _mapping(content: Any, name: str, keys: frozenset[str]) -> Mapping[str, Any]
 
 def _number(content: Any, name: str, low: float, high: float) -> float:
     if isinstance(content, bool) or not isinstance(content, int | float) or not low <= content <= high:
-        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}, not {content!r}.")
+        raise InvalidInput(f"{name} must be a number from {low:g} to {high:g}, not {reprlib.repr(content)}.")
     return float(content)

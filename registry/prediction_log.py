@@ -51,6 +51,7 @@ class PredictionLog:
         self._kept_open: sa.Connection | None = None
         self._resting_until = 0.0
         self._tidied_at = float("-inf")
+        self._written_at = time.monotonic()
         self.dropped = 0
 
     @property
@@ -62,6 +63,11 @@ class PredictionLog:
     def spooled(self) -> int:
         """Batches on disk that are not written yet."""
         return self._spool.files if self._spool is not None else 0
+
+    @property
+    def behind_seconds(self) -> float:
+        """How long entries have waited at most; 0 where none does."""
+        return time.monotonic() - self._written_at if self.waiting or self.spooled else 0.0
 
     def put(self, entry: LoggedPrediction | CapturedText) -> None:
         """Take one entry, or drop and count it when the queue is full. Never waits."""
@@ -103,6 +109,7 @@ class PredictionLog:
                     self._unsure = batch
                     self._write(batch)
                     self._unsure = None
+                self._written_at = time.monotonic()
             except _AWAY:
                 self._put_away()
                 raise

@@ -18,8 +18,9 @@ _MOST_REQUESTS_TO_GO = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class RateVerdict:
-    """The answer on one share. The two log e-values speak for "above the limit" and "below the limit";
-    `log_worse_than_stable` for "worse than the version beside it", None where there was none to compare with.
+    """The answer on one share. The two log e-values speak for "above the limit" (in the canary's whole life) and
+    "below the limit" (in this step); `log_worse_than_stable` for "worse than the version beside it", None where there
+    was none to compare with.
     """
 
     verdict: Verdict
@@ -27,6 +28,7 @@ class RateVerdict:
     limit: float
     false_alarm_rate: float
     canary: Tally
+    life: Tally
     stable: Tally | None
     log_above: float
     log_below: float
@@ -36,22 +38,32 @@ class RateVerdict:
 
 
 def judge_rate(
-    canary: Tally, limit: float, *, stable: Tally | None = None, false_alarm_rate: float = 0.05
+    canary: Tally,
+    limit: float,
+    *,
+    life: Tally | None = None,
+    stable: Tally | None = None,
+    false_alarm_rate: float = 0.05,
 ) -> RateVerdict:
     """Does the canary keep its share of exceeding requests below `limit`?
 
-    "fail" takes evidence above the limit and, where the stable version served at the same time, evidence that the
-    canary is worse than it: an outage of both fails no canary, but is reported as `is_shared_outage`.
+    `canary` and `stable` are what both answered in this step, while the shares of traffic stayed as they are; `life`
+    is what the canary has answered since its trial began (`canary`, unless given). "pass" takes evidence of this step.
+    "fail" takes evidence of the whole life and, where the stable version served at the same time, evidence that the
+    canary is worse than it: an outage of both fails no canary, but is reported as `is_shared_outage`. Only one step
+    is compared: when shares grow, the same outage would weigh differently on the two.
     No traffic, or counts that are no counts, are never evidence.
     """
-    if not canary.is_evidence:
+    life = life if life is not None else canary
+    if not (canary.is_evidence and life.is_evidence):
         reason = "The canary has answered no request that could be counted."
-        return RateVerdict("not enough evidence", reason, limit, false_alarm_rate, canary, stable, 0.0, 0.0, None)
+        return RateVerdict("not enough evidence", reason, limit, false_alarm_rate, canary, life, stable, 0.0, 0.0, None)
     needed = -math.log(false_alarm_rate)
-    above, below = (float(value) for value in log_evidence(canary.exceeded, canary.requests, limit))
+    above = float(log_evidence(life.exceeded, life.requests, limit)[0])
+    below = float(log_evidence(canary.exceeded, canary.requests, limit)[1])
     beside = stable if stable is not None and stable.is_evidence else None
-    worse = log_worse(canary, beside) if beside is not None else None
-    verdict, reason = _decide(canary, beside, limit, needed, above, below, worse)
+    worse = log_worse(canary, beside) if beside is not None and above >= needed else None
+    verdict, reason = _decide(canary, life, beside, limit, needed, above, below, worse)
     is_outage = above >= needed and beside is not None and verdict == "not enough evidence"
     to_go = requests_to_go(canary, limit, false_alarm_rate) if verdict == "not enough evidence" else None
     return RateVerdict(
@@ -60,6 +72,7 @@ def judge_rate(
         limit,
         false_alarm_rate,
         canary,
+        life,
         stable,
         above,
         below,
@@ -70,19 +83,27 @@ def judge_rate(
 
 
 def _decide(
-    canary: Tally, stable: Tally | None, limit: float, needed: float, above: float, below: float, worse: float | None
+    canary: Tally,
+    life: Tally,
+    stable: Tally | None,
+    limit: float,
+    needed: float,
+    above: float,
+    below: float,
+    worse: float | None,
 ) -> tuple[Verdict, str]:
     seen = f"{canary.exceeded:g} of {canary.requests:g} requests exceed ({canary.exceeded / canary.requests:.2%})"
+    ever = f"{life.exceeded:g} of {life.requests:g} requests exceed ({life.exceeded / life.requests:.2%})"
+    beside = f"{stable.exceeded / stable.requests:.2%} for the stable version" if stable is not None else ""
+    if above >= needed and stable is None:
+        return "fail", f"{ever}: above the limit of {limit:.2%}."
+    if above >= needed and worse is not None and worse >= needed:
+        return "fail", f"{ever}: above the limit of {limit:.2%}, and worse than {beside}."
     if below >= needed:
         return "pass", f"{seen}: below the limit of {limit:.2%}."
-    if above < needed:
-        return "not enough evidence", f"{seen}: not enough to tell on which side of {limit:.2%} the canary is."
-    if worse is None or stable is None:
-        return "fail", f"{seen}: above the limit of {limit:.2%}."
-    beside = f"{stable.exceeded / stable.requests:.2%} for the stable version"
-    if worse >= needed:
-        return "fail", f"{seen}: above the limit of {limit:.2%}, and worse than {beside}."
-    return "not enough evidence", f"{seen}: above the limit of {limit:.2%}, but so far no worse than {beside}."
+    if above >= needed:
+        return "not enough evidence", f"{ever}: above the limit of {limit:.2%}, but so far no worse than {beside}."
+    return "not enough evidence", f"{seen}: not enough to tell on which side of {limit:.2%} the canary is."
 
 
 def judge_f1(difference: float, low: float, high: float, *, margin: float) -> tuple[Verdict, str]:

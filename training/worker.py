@@ -1,4 +1,5 @@
-"""The worker: takes up runs one at a time, each in a process of its own, and keeps MLflow told.
+"""The worker: takes up runs one at a time, each in a process of its own, keeps MLflow told, and lets canaries walk
+through the steps of their policies.
 
 A process for each run keeps the memory of one training out of the next, and makes stopping it as simple as killing
 it: what a run leaves behind is whole or nothing (see `training.pipeline`).
@@ -19,6 +20,7 @@ from ner.database import Database, utc_now
 from ner.errors import Conflict
 from ner.settings import Settings
 from registry import runs
+from registry.controller import Controller
 from registry.heartbeats import WORKER, beat
 from registry.runs import Run
 from training import rounds
@@ -69,6 +71,7 @@ class Worker:
         """What is done beside the runs."""
         return [
             Round("The heartbeat", _HEARTBEAT_SECONDS, self._beat),
+            Round("The automatic rollout", POLL_SECONDS, Controller(self._database).tick),
             Round(
                 "Measuring the versions",
                 self._settings.measure_seconds,
