@@ -117,12 +117,12 @@ def _place(key: bytes) -> str:
 
 def _packed(tagged: Tagged) -> bytes:
     spans = [(span.start, span.end, span.label, span.confidence) for span in tagged.spans]
-    return orjson.dumps((spans, tagged.tokens, tagged.unknown_tokens, tagged.word_sample))
+    return orjson.dumps((spans, tagged.tokens, tagged.unknown_tokens, tagged.word_sample, tagged.expected_entities))
 
 
 def _unpacked(packed: bytes) -> Tagged | None:
     try:
-        spans, tokens, unknown_tokens, word_sample = orjson.loads(packed)
-        return Tagged(tuple(ScoredSpan(*span) for span in spans), tokens, unknown_tokens, tuple(word_sample))
+        spans, tokens, unknown_tokens, word_sample, expected = orjson.loads(packed)
+        return Tagged(tuple(ScoredSpan(*span) for span in spans), tokens, unknown_tokens, tuple(word_sample), expected)
     except (ValueError, TypeError):
         return None  # written by other software, or damaged: as good as not there

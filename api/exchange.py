@@ -61,6 +61,7 @@ class Exchange:
     budget: Budget | None = None
     version: str = ""
     variant: str = ""
+    is_recorded: bool = False
 
     def latency_ms(self) -> float:
         """Milliseconds since the request came in."""

@@ -118,6 +118,7 @@ def create_app(
         app.long_way,
         lanes=lanes,
         measures=wiring.measures,
+        refused=wiring.records.refused,
         body_bytes=_BODY_BYTES,
         upload_bytes=settings.max_upload_megabytes * 2**20,
     )

@@ -3,7 +3,7 @@
 One pure ASGI middleware; what is not the API's own path passes through untouched.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect
@@ -12,8 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.errors import BodyTooLarge, Fact, fact_noted, fact_of
 from api.exchange import Exchange, begin
 from api.express import Lanes
-from api.measures import Measures
+from api.measures import ANSWERING_ROUTES, Measures
 
+Refused = Callable[[Exchange, int], None]
+"""Takes note of a request for answers that got none, with its status."""
+
+_FIRST_FAILURE = 400
 _OWN_PATHS = ("/api/", "/v2", "/metrics", "/docs", "/openapi.json", "/sign-in")
 _SECURITY: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -27,10 +31,20 @@ _SECURITY: list[tuple[bytes, bytes]] = [
 class Edge:
     """`body_bytes` limits every body but an import's, which `upload_bytes` limits."""
 
-    def __init__(self, app: ASGIApp, *, lanes: Lanes, measures: Measures, body_bytes: int, upload_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        lanes: Lanes,
+        measures: Measures,
+        refused: Refused,
+        body_bytes: int,
+        upload_bytes: int,
+    ) -> None:
         self._app = app
         self._lanes = lanes
         self._measures = measures
+        self._refused = refused
         self._body_bytes = body_bytes
         self._upload_bytes = upload_bytes
 
@@ -39,7 +53,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         exchange = begin(scope)
-        sender = _Sender(scope, send, exchange, self._measures)
+        sender = _Sender(scope, send, exchange, self._measures, self._refused)
         limit = self._upload_bytes if scope["path"].endswith("/import") else self._body_bytes
         fact = _refusal(scope, limit)
         if fact is not None:
@@ -63,11 +77,12 @@ class Edge:
 class _Sender:
     """`send`, which adds the headers to the answer and measures it once its status is known."""
 
-    def __init__(self, scope: Scope, send: Send, exchange: Exchange, measures: Measures) -> None:
+    def __init__(self, scope: Scope, send: Send, exchange: Exchange, measures: Measures, refused: Refused) -> None:
         self._scope = scope
         self._send = send
         self._exchange = exchange
         self._measures = measures
+        self._refused = refused
         self.has_started = False
 
     async def __call__(self, message: Message) -> None:
@@ -76,6 +91,8 @@ class _Sender:
             _add_headers(message, self._exchange)
             route = getattr(self._scope.get("route"), "path", "none")
             self._measures.request(route, message["status"], self._exchange)
+            if message["status"] >= _FIRST_FAILURE and route in ANSWERING_ROUTES and not self._exchange.is_recorded:
+                self._refused(self._exchange, message["status"])
         await self._send(message)
 
 

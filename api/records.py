@@ -12,7 +12,7 @@ from ner.database import utc_now
 from ner.masking import PRIVATE
 from ner.predictions import Tagged
 from registry.logged import CaptureReason
-from registry.prediction_log import CapturedText, LoggedPrediction, PredictionLog, entity_facts
+from registry.prediction_log import CapturedText, LoggedPrediction, PredictionLog, RefusedRequest, entity_facts
 from registry.sampling import RowSampler
 
 _OK = 200
@@ -35,6 +35,7 @@ class Records:
 
     def answered(self, exchange: Exchange, request_id: str, text: str, outcome: Outcome) -> None:
         """Note what became of one text: the answer, and every candidate that should have given it and broke."""
+        exchange.is_recorded = True
         facts = _Facts(exchange, request_id, len(text))
         for variant, version in outcome.failed:
             self.measures.answer_failures.labels(version, variant).inc()
@@ -45,8 +46,7 @@ class Records:
         row = facts.row(outcome.version, outcome.variant, _OK, outcome.tagged, cached=outcome.cached)
         # A trial is judged by counting, so that every answer is written down while there is one.
         weight = 1.0 if self.serving.lineup.rollout.canary is not None else self.sampler.weight()
-        if weight is not None:
-            self.log.put(row if weight == 1.0 else dataclasses.replace(row, weight=weight))
+        self.log.put(row if weight == 1.0 else dataclasses.replace(row, weight=weight or 0.0))
         self.measures.entities(outcome.version, row.entities)
         self.measures.texts.add(row)
         if self.serving.lineup.captures and (reason := self._reason_to_keep(row.lowest_confidence)) is not None:
@@ -56,6 +56,10 @@ class Records:
         if lowest is not None and lowest < self.low_confidence:
             return "low confidence"
         return "sample" if random.random() < self.capture_sample else None
+
+    def refused(self, exchange: Exchange, status: int) -> None:
+        """Count a request for answers that no version came to answer."""
+        self.log.put(RefusedRequest(utc_now(), status, exchange.latency_ms()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +89,6 @@ class _Facts:
             lowest_confidence=lowest,
             confidences=tenths,
             word_sample=list(tagged.word_sample),
+            expected_correct=sum(span.confidence for span in tagged.spans) if status == _OK else None,
+            expected_entities=tagged.expected_entities if status == _OK else None,
         )

@@ -25,7 +25,7 @@ from ner.settings import Settings, secret_keys
 from registry.keys import derived_key
 from registry.log_spool import Spool
 from registry.packages import PackageStore, open_store
-from registry.prediction_log import CapturedText, PredictionLog
+from registry.prediction_log import CapturedText, PredictionLog, Upkeep
 from registry.sampling import RowSampler
 from registry.sealing import Seals
 
@@ -107,7 +107,7 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
 
     spool_keys = [derived_key(one, "prediction spool") for one in secrets]
     spool = Spool(settings.home / SPOOL, spool_keys, settings.spool_megabytes * 2**20)
-    log = PredictionLog(store, keep, spool=spool)
+    log = PredictionLog(store, keep, spool=spool, upkeep=Upkeep(settings.log_days, settings.rollup_days))
     return Wiring(
         settings=settings,
         secret=secret,

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     max_batch_texts: int = Field(256, ge=1, description="Most texts in one batch request.")
     max_upload_megabytes: int = Field(512, ge=1, description="Largest file that import accepts.")
     spool_megabytes: int = Field(256, ge=1, description="Disk for log rows while the database is away.")
+    log_days: int = Field(90, ge=1, description="Days that rows of the prediction log are kept.")
+    rollup_days: int = Field(800, ge=1, description="Days that counts of the log are kept, minutes for two of them.")
     low_confidence: float = Field(0.5, ge=0, le=1, description="Answers below this are offered for correction.")
     log_rows_per_second: int = Field(
         0, ge=0, description="Answers that a process logs a second while no canary is on trial; 0 means all."

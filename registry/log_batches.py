@@ -9,6 +9,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -16,8 +17,12 @@ from sqlalchemy.engine import Connection
 
 from ner import tables
 from ner.database import utc_now
-from registry.logged import CapturedText, LoggedPrediction
+from registry.logged import CapturedText, LoggedPrediction, RefusedRequest
+from registry.rollup_table import write_rollups
+from registry.rollups import count_up
 
+Entry = LoggedPrediction | RefusedRequest | CapturedText
+"""What the log takes."""
 KeepText = Callable[[Connection, CapturedText], None]
 """Stores one captured text on the given connection."""
 
@@ -43,40 +48,51 @@ class LogBatch:
     id: str
     rows: Sequence[LoggedPrediction]
     texts: Sequence[CapturedText]
+    refused: Sequence[RefusedRequest] = ()
 
     def __len__(self) -> int:
-        return len(self.rows) + len(self.texts)
+        return len(self.rows) + len(self.texts) + len(self.refused)
 
     def pack(self) -> bytes:
         """The batch as JSON."""
         return orjson.dumps(self)
 
 
-def batch_of(entries: Sequence[LoggedPrediction | CapturedText]) -> LogBatch:
+def batch_of(entries: Sequence[Entry]) -> LogBatch:
     """A new batch."""
-    rows = [entry for entry in entries if isinstance(entry, LoggedPrediction)]
-    return LogBatch(uuid.uuid4().hex, rows, [entry for entry in entries if isinstance(entry, CapturedText)])
+    return LogBatch(
+        uuid.uuid4().hex,
+        [entry for entry in entries if isinstance(entry, LoggedPrediction)],
+        [entry for entry in entries if isinstance(entry, CapturedText)],
+        [entry for entry in entries if isinstance(entry, RefusedRequest)],
+    )
 
 
 def unpack(packed: bytes) -> LogBatch:
     """What `pack` packed. Raises ValueError, KeyError or TypeError when it is anything else."""
     stored = orjson.loads(packed)
-    rows = [LoggedPrediction(**row | {"at": dt.datetime.fromisoformat(row["at"])}) for row in stored["rows"]]
-    return LogBatch(stored["id"], rows, [CapturedText(**text) for text in stored["texts"]])
+    return LogBatch(
+        stored["id"],
+        [LoggedPrediction(**_dated(row)) for row in stored["rows"]],
+        [CapturedText(**text) for text in stored["texts"]],
+        [RefusedRequest(**_dated(request)) for request in stored.get("refused", ())],
+    )
 
 
 def write(connection: Connection, batch: LogBatch, keep_text: KeepText) -> bool:
     """Write a batch on a connection in a transaction; False where it was written before."""
     if connection.execute(_MARK, {"id": batch.id, "at": utc_now()}).rowcount == 0:
         return False
+    kept = [row for row in batch.rows if row.weight]
     if connection.dialect.name == "sqlite":
-        for first in range(0, len(batch.rows), _ROWS_AT_ONCE):
-            _insert_values(connection, batch.rows[first : first + _ROWS_AT_ONCE])
-    elif batch.rows:
-        rows = orjson.dumps(batch.rows, default=_moment, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+        for first in range(0, len(kept), _ROWS_AT_ONCE):
+            _insert_values(connection, kept[first : first + _ROWS_AT_ONCE])
+    elif kept:
+        rows = orjson.dumps(kept, default=_moment, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
         connection.execute(_FROM_JSON, {"rows": rows})
     for text in batch.texts:
         keep_text(connection, text)
+    write_rollups(connection, count_up(batch.rows, batch.refused))
     return True
 
 
@@ -84,6 +100,10 @@ def forget_old_batches(connection: Connection) -> None:
     """Delete the ids of batches that nobody will send again."""
     before = utc_now() - dt.timedelta(days=_KEPT_DAYS)
     connection.execute(tables.log_batches.delete().where(tables.log_batches.c.at < before))
+
+
+def _dated(stored: dict[str, Any]) -> dict[str, Any]:
+    return stored | {"at": dt.datetime.fromisoformat(stored["at"])}
 
 
 def _insert_values(connection: Connection, rows: Sequence[LoggedPrediction]) -> None:

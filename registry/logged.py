@@ -12,7 +12,9 @@ _TENTHS = 10
 
 @dataclass(frozen=True, slots=True)
 class LoggedPrediction:
-    """One row of `predictions`: facts about an answer, never its text. `weight`: how many answers it stands for."""
+    """One row of `predictions`: facts about an answer, never its text. `weight`: how many answers it stands for, 0
+    where it is counted and leaves no row.
+    """
 
     request_id: str
     at: dt.datetime
@@ -30,6 +32,17 @@ class LoggedPrediction:
     confidences: list[int]
     word_sample: list[int]
     weight: float = 1.0
+    expected_correct: float | None = None
+    expected_entities: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRequest:
+    """A request that no version answered: it is counted, and leaves no row, so that nobody fills the log with them."""
+
+    at: dt.datetime
+    status: int
+    latency_ms: float
 
 
 @dataclass(frozen=True, slots=True)

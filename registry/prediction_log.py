@@ -8,15 +8,15 @@ from collections import deque
 import sqlalchemy as sa
 
 from ner.database import Database
-from registry.log_batches import KeepText, LogBatch, batch_of, forget_old_batches, write
+from registry.log_batches import Entry, KeepText, LogBatch, batch_of, write
 from registry.log_spool import Spool
-from registry.logged import CapturedText, LoggedPrediction, entity_facts
+from registry.log_upkeep import Upkeep
+from registry.logged import CapturedText, LoggedPrediction, RefusedRequest, entity_facts
 
-__all__ = ["CapturedText", "LoggedPrediction", "PredictionLog", "entity_facts"]
+__all__ = ["CapturedText", "LoggedPrediction", "PredictionLog", "RefusedRequest", "Upkeep", "entity_facts"]
 
 _AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)
 _REST_SECONDS = 1.0
-_TIDY_SECONDS = 3600.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -33,6 +33,7 @@ class PredictionLog:
         keep_text: KeepText,
         *,
         spool: Spool | None = None,
+        upkeep: Upkeep | None = None,
         capacity: int = 100_000,
         batch: int = 1_000,
         pause_seconds: float = 0.25,
@@ -40,17 +41,17 @@ class PredictionLog:
         self._database = database
         self._keep_text = keep_text
         self._spool = spool
+        self._upkeep = upkeep or Upkeep()
         self._capacity = capacity
         self._batch = batch
         self._pause_seconds = pause_seconds
-        self._waiting: deque[LoggedPrediction | CapturedText] = deque()
+        self._waiting: deque[Entry] = deque()
         self._unsure: LogBatch | None = None
         self._writing = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._kept_open: sa.Connection | None = None
         self._resting_until = 0.0
-        self._tidied_at = float("-inf")
         self._written_at = time.monotonic()
         self.dropped = 0
 
@@ -69,7 +70,7 @@ class PredictionLog:
         """How long entries have waited at most; 0 where none does."""
         return time.monotonic() - self._written_at if self.waiting or self.spooled else 0.0
 
-    def put(self, entry: LoggedPrediction | CapturedText) -> None:
+    def put(self, entry: Entry) -> None:
         """Take one entry, or drop and count it when the queue is full. Never waits."""
         if len(self._waiting) >= self._capacity:
             self.dropped += 1
@@ -152,16 +153,10 @@ class PredictionLog:
     def _flush_or_log(self) -> None:
         try:
             self.flush()
-            self._tidy()
+            self._upkeep.run_if_due(self._database)
         except _AWAY as error:
             self._resting_until = time.monotonic() + _REST_SECONDS
             _LOG.error(
                 "The prediction log cannot be written (%s); %d rows wait in memory and %d batches on disk.",
                 *(type(error).__name__, self.waiting, self.spooled),
             )
-
-    def _tidy(self) -> None:
-        if time.monotonic() - self._tidied_at > _TIDY_SECONDS:
-            with self._database.transaction() as connection:
-                forget_old_batches(connection)
-            self._tidied_at = time.monotonic()
