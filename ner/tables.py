@@ -18,6 +18,11 @@ from ner.rollout_tables import alerts as alerts
 from ner.rollout_tables import process_reports as process_reports
 from ner.rollout_tables import trials as trials
 from ner.rollout_tables import verdicts as verdicts
+from ner.traffic_tables import corrected_scores as corrected_scores
+from ner.traffic_tables import log_batches as log_batches
+from ner.traffic_tables import predictions as predictions
+from ner.traffic_tables import rollup_backlog as rollup_backlog
+from ner.traffic_tables import rollups as rollups
 
 # Who may call.
 users = Table(
@@ -221,75 +226,7 @@ audit = Table(
     Column("hash", Text, nullable=False),
 )
 
-# What was answered.
-predictions = Table(
-    "predictions",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("request_id", Text, nullable=False),
-    Column("at", UtcDateTime, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("variant", Text, nullable=False),
-    Column("status", Integer, nullable=False),
-    Column("latency_ms", Float, nullable=False),
-    Column("cached", Boolean, nullable=False),
-    Column("key_id", Text, nullable=False),
-    Column("characters", Integer, nullable=False),
-    Column("tokens", Integer, nullable=False),
-    Column("unknown_tokens", Integer, nullable=False),
-    Column("entities", Json, nullable=False),  # {label: count}
-    Column("lowest_confidence", Float),
-    Column("confidences", Json, nullable=False),  # ten counts, one for each tenth
-    Column("word_sample", Json, nullable=False),
-    Column("weight", Float, nullable=False, server_default="1"),  # how many answers this row stands for
-    Column("expected_correct", Float),  # the sum of the confidences; null in rows of before it was logged
-    Column("expected_entities", Float),  # null where the tagger gives no such number
-    Index(None, "at", "version"),
-)
-# The same, counted. Rows of one minute add up to it, however many there are, and so do minutes to their hour.
-rollups = Table(
-    "rollups",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("at", UtcDateTime, nullable=False),  # the first moment of the minute or hour
-    Column("seconds", Integer, nullable=False),  # 60, 3600
-    Column("version", Text, nullable=False),  # empty: refused before a version was chosen
-    Column("variant", Text, nullable=False),
-    Column("requests", Integer, nullable=False),
-    Column("errors_4xx", Integer, nullable=False),
-    Column("errors_5xx", Integer, nullable=False),
-    Column("cached", Integer, nullable=False),
-    Column("counts", Json, nullable=False),  # sums and histograms: {name: {key: number}}
-    Index(None, "at", "version"),
-)
-# Rows of `predictions` that were written before there were roll-ups, and are still to be counted.
-rollup_backlog = Table(
-    "rollup_backlog",
-    metadata,
-    Column("next_id", BigId, primary_key=True, autoincrement=False),
-    Column("last_id", BigId, nullable=False),
-)
-# What a version says about a document that people settled after it was trained, against what they said.
-corrected_scores = Table(
-    "corrected_scores",
-    metadata,
-    Column("version", Text, ForeignKey("versions.version"), primary_key=True),
-    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
-    Column("revision", Integer, nullable=False),  # of the gold that was scored against
-    Column("settled_at", UtcDateTime, nullable=False),
-    Column("correct", Integer, nullable=False),
-    Column("predicted", Integer, nullable=False),
-    Column("gold", Integer, nullable=False),
-    Column("expected_correct", Float, nullable=False),
-    Column("expected_entities", Float),
-    Index(None, "version", "settled_at"),
-)
-log_batches = Table(
-    "log_batches",
-    metadata,
-    Column("id", Id, primary_key=True),  # written with the rows of a batch, so that it is written once
-    Column("at", UtcDateTime, nullable=False),
-)
+# What was answered: see also `ner.traffic_tables`.
 sealing_keys = Table(
     "sealing_keys",
     metadata,
