@@ -162,6 +162,11 @@ class Measures:
         self._misses.inc(misses)
         self.recent.looked_up(hits=hits, lookups=hits + misses, now=time.monotonic())
 
+    def loads(self) -> dict[str, float]:
+        """Seconds that loading each version took."""
+        samples = [sample for metric in self.load_seconds.collect() for sample in metric.samples]
+        return {sample.labels["version"]: sample.value for sample in samples}
+
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)

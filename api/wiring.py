@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import logging
+import os
+import socket
 import sys
 from dataclasses import dataclass
 
@@ -26,6 +28,7 @@ from registry.keys import derived_key
 from registry.log_spool import Spool
 from registry.packages import PackageStore, open_store
 from registry.prediction_log import CapturedText, PredictionLog, Upkeep
+from registry.process_samples import Sampler
 from registry.sampling import RowSampler
 from registry.sealing import Seals
 
@@ -107,7 +110,9 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
 
     spool_keys = [derived_key(one, "prediction spool") for one in secrets]
     spool = Spool(settings.home / SPOOL, spool_keys, settings.spool_megabytes * 2**20)
-    log = PredictionLog(store, keep, spool=spool, upkeep=Upkeep(settings.log_days, settings.rollup_days))
+    sampler = Sampler(f"{socket.gethostname()}:{os.getpid()}", "api", settings.home, measures.loads)
+    upkeep = Upkeep(settings.log_days, settings.rollup_days, sampler)
+    log = PredictionLog(store, keep, spool=spool, upkeep=upkeep)
     return Wiring(
         settings=settings,
         secret=secret,

@@ -1,81 +1,46 @@
-"""What was asked, how fast it was answered, and by whom: figures from the log of predictions."""
+"""What was asked, how fast it was answered, and by whom: figures from the counts of the log."""
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from dashboards.counts import bucketed, grouped, latency_quantiles, window_start
 from dashboards.trial import trial
 from ner.database import utc_now
-from ner.tables import predictions
 from registry.policy import Policy
+from registry.process_samples import ProcessSample, read_samples
+from registry.rollup_table import read_rollups
+from registry.rollups import Rollup
 
+INTERPOLATION = "Quantiles are interpolated within bins of the histogram that are at most 5 % wide."
 _BUCKETS_WANTED = 60
-_BUCKET_SECONDS = (10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800)
-_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-# Latencies below each limit are counted in steps of so many ms: half a step is at most 1 % of the latency from 2.5 ms.
-_LATENCY_STEPS = ((10, 0.05), (100, 0.2), (1_000, 2.0), (10_000, 20.0))
-_LONGEST_STEP = 200.0
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Counts of some requests, and how many took how long."""
-
-    requests: float = 0
-    errors_4xx: float = 0
-    errors_5xx: float = 0
-    cache_hits: float = 0
-    latencies: Counter[float] = field(default_factory=Counter)
-
-    def add(self, other: "_Tally") -> None:
-        self.requests += other.requests
-        self.errors_4xx += other.errors_4xx
-        self.errors_5xx += other.errors_5xx
-        self.cache_hits += other.cache_hits
-        self.latencies.update(other.latencies)
-
-    def figures(self, seconds: float) -> dict[str, Any]:
-        return {
-            "requests": round(self.requests),
-            "errors_4xx": round(self.errors_4xx),
-            "errors_5xx": round(self.errors_5xx),
-            "throughput": self.requests / seconds,
-            "error_rate": self.errors_5xx / self.requests if self.requests else None,
-            "cache_hit_rate": self.cache_hits / self.requests if self.requests else None,
-            **self._quantiles(),
-        }
-
-    def _quantiles(self) -> dict[str, float | None]:
-        found: dict[str, float | None] = dict.fromkeys(_QUANTILES)
-        rank = 0
-        for latency, count in sorted(self.latencies.items()):
-            rank += count
-            for name, share in _QUANTILES.items():
-                if found[name] is None and rank >= share * self.requests:
-                    found[name] = latency
-        return found
+_BUCKET_SECONDS = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800)
+_RESOURCES = ("cpu_cores", "memory_bytes", "disk_share")
+_FRESH_SECONDS = 180
+_NOTHING = Rollup(dt.datetime.fromtimestamp(0, dt.UTC), 0, "", "")
 
 
 def traffic(connection: Connection, *, hours: float = 24, policy: Policy | None = None) -> dict[str, Any]:
     """Traffic of the last `hours`.
 
-    "total" and each of "arms" (a version in a variant, the busiest first) hold requests, errors (4xx and 5xx apart),
-    error_rate (5xx), cache_hit_rate, throughput in answers a second, and p50, p95, p99 in ms, exact to 1 %; None
-    without requests; arms also their share of all requests. "series" holds the same per bucket of time, silent buckets
-    included, and "arm_series" per bucket and arm. "trial" is the verdict on the canary, None where there is none.
+    "total" and each of "arms" (a version in a variant, the busiest first; the version is empty for requests that were
+    refused before one was chosen) hold requests, errors (4xx and 5xx apart), error_rate (5xx), refused_rate (4xx),
+    cache_hit_rate, throughput in answers a second, and p50, p95, p99 in ms (see "interpolation"); None without
+    requests; arms also their share of all requests. "series" holds the same per bucket of time, silent buckets
+    included, and "arm_series" per bucket and arm. "processes" are the resources (see `_resources`). "trial" is the
+    verdict on the canary, None where there is none.
     """
     now = utc_now()
-    since = now - dt.timedelta(hours=hours)
+    since = window_start(now, hours)
     width = _bucket_seconds(hours)
-    arm_buckets = _counted(connection, since, width)
-    arms = _sums((key[1:], tally) for key, tally in arm_buckets.items())
-    buckets = _sums((key[0], tally) for key, tally in arm_buckets.items())
-    total = _sums((None, tally) for tally in arms.values()).get(None, _Tally())
+    placed = bucketed(read_rollups(connection, since=since), width)
+    arm_buckets = grouped(((start, one.version, one.variant), one) for start, one in placed)
+    arms = grouped((key[1:], one) for key, one in arm_buckets.items())
+    buckets = grouped((key[0], one) for key, one in arm_buckets.items())
+    total = grouped((None, one) for one in arms.values()).get(None, _NOTHING)
+    seconds = (now - since).total_seconds()
 
     # The first and the last bucket are not whole: their rates are over the time that they cover.
     def covered(start: int) -> float:
@@ -87,77 +52,99 @@ def traffic(connection: Connection, *, hours: float = 24, policy: Policy | None 
         "bucket_seconds": width,
         "since": since.isoformat(),
         "until": now.isoformat(),
-        "total": total.figures(hours * 3600),
+        "interpolation": INTERPOLATION,
+        "total": _figures(total, seconds),
         "arms": [
             {
                 "version": version,
                 "variant": variant,
                 "share": arm.requests / total.requests,
-                **arm.figures(hours * 3600),
+                **_figures(arm, seconds),
             }
             for (version, variant), arm in sorted(arms.items(), key=lambda item: (-item[1].requests, item[0]))
         ],
-        "series": [{"at": _moment(start), **buckets.get(start, _Tally()).figures(covered(start))} for start in moments],
+        "series": [
+            {"at": _moment(start), **_figures(buckets.get(start, _NOTHING), covered(start))} for start in moments
+        ],
         "arm_series": [
-            {"at": _moment(start), "version": version, "variant": variant, **arm.figures(covered(start))}
+            {"at": _moment(start), "version": version, "variant": variant, **_figures(arm, covered(start))}
             for (start, version, variant), arm in sorted(arm_buckets.items())
         ],
+        "processes": _resources(read_samples(connection, since=since), width, now),
         "trial": trial(connection, policy),
     }
+
+
+def _figures(rollup: Rollup, seconds: float) -> dict[str, Any]:
+    asked = rollup.requests
+    return {
+        "requests": asked,
+        "errors_4xx": rollup.errors_4xx,
+        "errors_5xx": rollup.errors_5xx,
+        "throughput": asked / seconds,
+        "error_rate": rollup.errors_5xx / asked if asked else None,
+        "refused_rate": rollup.errors_4xx / asked if asked else None,
+        "cache_hit_rate": rollup.cached / asked if asked else None,
+        **latency_quantiles(rollup.histogram("latency_ms")),
+    }
+
+
+def _resources(samples: Sequence[ProcessSample], width: int, now: dt.datetime) -> list[dict[str, Any]]:
+    """Each process with its last figures, whether it lives, and "series" of means per bucket: cpu_cores,
+    memory_bytes, disk_share; "load_seconds" says by version how long loading it took.
+    """
+    by_process: dict[str, list[ProcessSample]] = {}
+    for sample in samples:
+        by_process.setdefault(sample.process, []).append(sample)
+    return [
+        {
+            "process": process,
+            "kind": own[-1].kind,
+            "seen_at": own[-1].at.isoformat(),
+            "is_alive": (now - own[-1].at).total_seconds() < _FRESH_SECONDS,
+            "cpu_cores": own[-1].cpu_cores,
+            "memory_bytes": own[-1].memory_bytes,
+            "memory_share": _share(own[-1].memory_bytes, own[-1].machine_bytes),
+            "disk_share": own[-1].disk_share,
+            "load_seconds": dict(own[-1].load_seconds),
+            "series": _resource_series(own, width),
+        }
+        for process, own in sorted(by_process.items(), key=lambda item: (item[1][-1].kind, item[0]))
+    ]
+
+
+def _resource_series(samples: Sequence[ProcessSample], width: int) -> list[dict[str, Any]]:
+    buckets: dict[int, list[ProcessSample]] = {}
+    for sample in samples:
+        buckets.setdefault(int(sample.at.timestamp()) // width * width, []).append(sample)
+    return [
+        {
+            "at": _moment(start),
+            **{
+                name: _mean([getattr(one, name) for one in own]) for name in ("cpu_cores", "memory_bytes", "disk_share")
+            },
+        }
+        for start, own in sorted(buckets.items())
+    ]
+
+
+def summary_row(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a bucket or an arm without what is nested in it: a row of a table."""
+    return {name: value for name, value in body.items() if not isinstance(value, dict | list)}
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _bucket_seconds(hours: float) -> int:
     wanted = hours * 3600 / _BUCKETS_WANTED
     return next((width for width in _BUCKET_SECONDS if width >= wanted), _BUCKET_SECONDS[-1])
-
-
-def _counted(connection: Connection, since: dt.datetime, width: int) -> dict[tuple[int, str, str], _Tally]:
-    """One pass over the log: what was asked in each bucket of time (its first second), by version and variant."""
-    epoch = sa.extract("epoch", predictions.c.at)
-    bucket = sa.cast(epoch - epoch % width, sa.BigInteger).label("bucket")
-    latency = _rounded(predictions.c.latency_ms).label("latency_ms")
-    status = predictions.c.status
-    rows = connection.execute(
-        sa.select(
-            bucket,
-            predictions.c.version,
-            predictions.c.variant,
-            latency,
-            sa.func.sum(predictions.c.weight),
-            _count(sa.and_(status >= 400, status < 500)),
-            _count(status >= 500),
-            _count(predictions.c.cached),
-        )
-        .where(predictions.c.at >= since)
-        .group_by(bucket, predictions.c.version, predictions.c.variant, latency)
-    )
-    tallies: dict[tuple[int, str, str], _Tally] = {}
-    for start, version, variant, milliseconds, requests, errors_4xx, errors_5xx, cache_hits in rows:
-        tally = tallies.setdefault((int(start), version, variant), _Tally())
-        tally.requests += requests
-        tally.errors_4xx += errors_4xx
-        tally.errors_5xx += errors_5xx
-        tally.cache_hits += cache_hits
-        tally.latencies[float(milliseconds)] += requests
-    return tallies
-
-
-def _rounded(latency: sa.ColumnElement[float]) -> sa.ColumnElement[float]:
-    return sa.case(
-        *((latency < limit, sa.func.round(latency / step) * step) for limit, step in _LATENCY_STEPS),
-        else_=sa.func.round(latency / _LONGEST_STEP) * _LONGEST_STEP,
-    )
-
-
-def _count(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[float]:
-    return sa.func.sum(sa.case((condition, predictions.c.weight), else_=0))
-
-
-def _sums(parts: Iterable[tuple[Any, _Tally]]) -> dict[Any, _Tally]:
-    sums: dict[Any, _Tally] = {}
-    for key, part in parts:
-        sums.setdefault(key, _Tally()).add(part)
-    return sums
 
 
 def _moment(start: int) -> str:

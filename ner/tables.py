@@ -21,6 +21,7 @@ from ner.rollout_tables import verdicts as verdicts
 from ner.traffic_tables import corrected_scores as corrected_scores
 from ner.traffic_tables import log_batches as log_batches
 from ner.traffic_tables import predictions as predictions
+from ner.traffic_tables import process_samples as process_samples
 from ner.traffic_tables import rollup_backlog as rollup_backlog
 from ner.traffic_tables import rollups as rollups
 

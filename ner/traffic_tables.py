@@ -50,6 +50,20 @@ rollups = Table(
     Column("counts", Json, nullable=False),  # sums and histograms: {name: {key: number}}
     Index(None, "at", "version"),
 )
+# What the processes need of their machines, a row a minute for each.
+process_samples = Table(
+    "process_samples",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("process", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # api, worker
+    Column("cpu_cores", Float, nullable=False),
+    Column("memory_bytes", BigId),
+    Column("machine_bytes", BigId),
+    Column("disk_share", Float),
+    Column("load_seconds", Json, nullable=False),  # {version: seconds}
+)
 # Rows of `predictions` that were written before there were roll-ups, and are still to be counted.
 rollup_backlog = Table(
     "rollup_backlog",

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from ner.database import Database, utc_now
 from registry.log_batches import forget_old_batches
+from registry.process_samples import Sampler, forget_samples, write_sample
 from registry.rollup_table import count_backlog, fold_hours, fold_minutes, forget_rollups, forget_rows
 
 _FOLD_SECONDS = 60.0
@@ -20,11 +21,13 @@ _MOST_ROUNDS = 50
 class Upkeep:
     """How long rows and their counts are kept, and when either was last looked after.
 
-    The counts outlive the rows: `row_days` and `rollup_days` have nothing to do with each other.
+    The counts outlive the rows: `row_days` and `rollup_days` have nothing to do with each other. A `sampler` writes
+    down each minute what this process needs of its machine.
     """
 
     row_days: float = 90
     rollup_days: float = 800
+    sampler: Sampler | None = None
     _folded_at: float = field(default=float("-inf"), init=False)
     _forgot_at: float = field(default=float("-inf"), init=False)
 
@@ -33,6 +36,7 @@ class Upkeep:
         now = time.monotonic()
         if now - self._folded_at >= _FOLD_SECONDS:
             self._folded_at = now
+            self._sample(database)
             fold(database)
         if now - self._forgot_at >= _FORGET_SECONDS:
             self._forgot_at = now
@@ -45,7 +49,13 @@ class Upkeep:
         _while_some(database, lambda connection: forget_rows(connection, before=rows_before))
         with database.transaction() as connection:
             forget_rollups(connection, before=now - dt.timedelta(days=self.rollup_days))
+            forget_samples(connection, before=rows_before)
             forget_old_batches(connection)
+
+    def _sample(self, database: Database) -> None:
+        if self.sampler is not None:
+            with database.transaction() as connection:
+                write_sample(connection, self.sampler.sample())
 
 
 def fold(database: Database) -> None:

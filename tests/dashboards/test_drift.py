@@ -8,8 +8,7 @@ import pytest
 from dashboards.drift import build_profile, drift
 from ner.database import Database, utc_now
 from ner.migrations import migrate
-from ner.tables import predictions
-from tests.dashboards.traffic_log import a_text, logged, rows_of
+from tests.dashboards.traffic_log import a_text, logged, rows_of, write_log
 
 NAMES = ["text_length", "unknown_words", "vocabulary_overlap", "entity_mix", "confidence"]
 
@@ -32,7 +31,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Database:
 def judged(store: Database, profile: dict[str, Any], rows: list[dict[str, Any]], version: str) -> dict[str, Any]:
     with store.transaction() as connection:
         if rows:
-            connection.execute(predictions.insert(), [row | {"version": version} for row in rows])
+            write_log(connection, [row | {"version": version} for row in rows])
         return drift(connection, version, profile, hours=24)
 
 
@@ -134,6 +133,6 @@ def test_other_versions_failures_and_old_answers_do_not_count_when_drift_is_meas
         logged(status=500, tokens=0),
     ]
     with database.transaction() as connection:
-        connection.execute(predictions.insert(), rows)
+        write_log(connection, rows)
         assert drift(connection, "1.0.0", profile, hours=24)["documents"] == 40
         assert drift(connection, "1.0.0", profile, hours=48)["documents"] == 45

@@ -18,13 +18,12 @@ from ner.documents import EntitySpan
 from ner.migrations import migrate
 from ner.predictions import ScoredSpan
 from ner.scoring import performance
-from ner.tables import predictions
 from registry.policy import default_policy
 from registry.rollout import set_canary, set_stable
 from registry.simulation import simulate
 from registry.versions import register
 from tests.builders import a_version
-from tests.dashboards.traffic_log import a_text, logged, rows_of
+from tests.dashboards.traffic_log import a_text, logged, rows_of, write_log
 
 THEMES: tuple[Theme, ...] = ("light", "dark")
 HISTORY = [{"epoch": epoch, "loss": 1 / epoch, "dev_loss": 1.1 / epoch, "f1": 1 - 0.5 / epoch} for epoch in (1, 2, 3)]
@@ -55,10 +54,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         set_stable(connection, "1.0.0", actor="ada")
         set_canary(connection, "1.1.0", 5, actor="ada")
         empty = {"quality": quality(connection), "traffic": traffic(connection), "drift": drift(connection, "x", {})}
-        connection.execute(predictions.insert(), rows_of([a_text(generator, strange=0.5) for _ in range(300)]))
-        connection.execute(
-            predictions.insert(), [logged(at=utc_now(), version="1.1.0", variant="canary", status=500)] * 3
-        )
+        write_log(connection, rows_of([a_text(generator, strange=0.5) for _ in range(300)]))
+        write_log(connection, [logged(at=utc_now(), version="1.1.0", variant="canary", status=500)] * 3)
         profile = build_profile([text for text, _ in documents], [tagged for _, tagged in documents], set())
         return {
             "quality": quality(connection),

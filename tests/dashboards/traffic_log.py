@@ -7,9 +7,14 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from ner.database import utc_now
 from ner.predictions import ScoredSpan, Tagged
-from registry.prediction_log import entity_facts
+from ner.tables import predictions
+from registry.prediction_log import LoggedPrediction, entity_facts
+from registry.rollup_table import write_rollups
+from registry.rollups import count_up
 
 LABELS = ("geo", "org", "per")
 
@@ -32,8 +37,16 @@ def logged(**changes: Any) -> dict[str, Any]:
         "lowest_confidence": None,
         "confidences": [0] * 10,
         "word_sample": [],
+        "expected_correct": None,
+        "expected_entities": None,
     }
     return row | changes
+
+
+def write_log(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows of the log with their counts, as the API does."""
+    connection.execute(predictions.insert(), list(rows))
+    write_rollups(connection, count_up(LoggedPrediction(**row) for row in rows))
 
 
 def a_text(
@@ -69,6 +82,8 @@ def rows_of(documents: Sequence[tuple[str, Tagged]], **changes: Any) -> list[dic
                 lowest_confidence=lowest,
                 confidences=tenths,
                 word_sample=list(tagged.word_sample),
+                expected_correct=sum(span.confidence for span in tagged.spans),
+                expected_entities=tagged.expected_entities,
                 **changes,
             )
         )
