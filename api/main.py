@@ -32,6 +32,7 @@ from api import (
     tokens,
     users,
     versions,
+    webhooks,
 )
 from api.errors import add_error_handler
 from api.express import Lanes, lanes_of
@@ -61,7 +62,7 @@ _ROOMS = (
         rollout,
         compare,
     ),
-    *(label_changes, figures, alerts, audit, keys, users, demos, capture, docs),
+    *(label_changes, figures, alerts, webhooks, audit, keys, users, demos, capture, docs),
 )
 
 

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
         150, ge=1, le=60_000, description="How long a text may wait for the model before it is refused."
     )
     poll_seconds: float = Field(0.5, gt=0, le=2, description="How often a process looks for a switch of version.")
+    webhook_private_addresses: bool = Field(
+        False, description="Whether webhooks may go to private addresses, and by plain HTTP."
+    )
     measure_seconds: float = Field(300, gt=0, description="How often the worker measures versions against traffic.")
     gauge_seconds: float = Field(15, gt=0, description="How often a process reads what it shows Prometheus of them.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line.")

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from ner.database import utc_now
 from ner.errors import InvalidInput, NotFound
 from ner.tables import alerts
-from registry import audit
+from registry import audit, webhooks
 
 Severity = Literal["info", "warning", "critical"]
 EVENTS = frozenset({"canary_rolled_back"})
@@ -52,6 +52,7 @@ def raise_alert(
     # Of several who raise the same at once the unique index lets one in, without a lock to wait for.
     is_new = connection.execute(_insert(connection).values(**_row(made)).on_conflict_do_nothing()).rowcount > 0
     if is_new:
+        _tell(connection, "alert.opened", made)
         return made, True
     is_same = (alerts.c.kind == kind) & (alerts.c.subject == subject) & alerts.c.closed_at.is_(None)
     connection.execute(alerts.update().where(is_same).values(severity=severity, sentence=sentence))
@@ -64,7 +65,9 @@ def close_alert(connection: Connection, kind: str, *, subject: str = "") -> Aler
     if found is None:
         return None
     connection.execute(alerts.update().where(alerts.c.id == found.id).values(closed_at=utc_now()))
-    return get_alert(connection, found.id)
+    closed = get_alert(connection, found.id)
+    _tell(connection, "alert.closed", closed)
+    return closed
 
 
 def acknowledge(connection: Connection, alert_id: str, *, actor: str) -> Alert:
@@ -113,6 +116,10 @@ def _open(connection: Connection, kind: str, subject: str) -> Alert | None:
 
 def _insert(connection: Connection) -> Any:
     return sqlite.insert(alerts) if connection.dialect.name == "sqlite" else postgresql.insert(alerts)
+
+
+def _tell(connection: Connection, event: str, alert: Alert) -> None:
+    webhooks.tell(connection, event, alert.severity, {"sentence": alert.sentence, "alert": _row(alert)})
 
 
 def _row(alert: Alert) -> dict[str, object]:

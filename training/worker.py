@@ -18,9 +18,10 @@ import sqlalchemy as sa
 
 from ner.database import Database, utc_now
 from ner.errors import Conflict
-from ner.settings import Settings
+from ner.settings import Settings, secret_key
 from registry import runs
 from registry.controller import Controller
+from registry.deliveries import send_due
 from registry.heartbeats import WORKER, beat
 from registry.runs import Run
 from training import rounds
@@ -33,6 +34,7 @@ POLL_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
 _MIRROR_PAUSE_SECONDS = 60.0
 _HEARTBEAT_SECONDS = 10.0
+_DELIVERY_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -72,12 +74,17 @@ class Worker:
         return [
             Round("The heartbeat", _HEARTBEAT_SECONDS, self._beat),
             Round("The automatic rollout", POLL_SECONDS, Controller(self._database).tick),
+            Round("Sending webhooks", _DELIVERY_SECONDS, self._send),
             Round(
                 "Measuring the versions",
                 self._settings.measure_seconds,
                 lambda: measure(self._database, self._settings),
             ),
         ]
+
+    def _send(self) -> None:
+        may_be_private = self._settings.webhook_private_addresses
+        send_due(self._database, secret_key(self._settings), may_be_private=may_be_private)
 
     def _beat(self) -> None:
         with self._database.transaction() as connection:

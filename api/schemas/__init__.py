@@ -1,6 +1,17 @@
 """The shapes of the HTTP contract. Offsets count Python characters; confidences and shares lie in [0, 1]."""
 
-from api.schemas.alerts import AlertList, AlertShape
+from api.schemas.alerts import (
+    AlertList,
+    AlertmanagerNotice,
+    AlertmanagerTaken,
+    AlertShape,
+    DeliveryList,
+    DeliveryShape,
+    WebhookCreated,
+    WebhookList,
+    WebhookRequest,
+    WebhookShape,
+)
 from api.schemas.answers import (
     BatchRequest,
     BatchResponse,
@@ -75,6 +86,8 @@ __all__ = [
     "AgreementShape",
     "AlertList",
     "AlertShape",
+    "AlertmanagerNotice",
+    "AlertmanagerTaken",
     "AnnotationRequest",
     "AnnotationResponse",
     "AnswerShape",
@@ -92,6 +105,8 @@ __all__ = [
     "DatasetList",
     "DatasetShape",
     "DecisionRequest",
+    "DeliveryList",
+    "DeliveryShape",
     "DemoAnswer",
     "DemoCreated",
     "DemoList",
@@ -145,4 +160,8 @@ __all__ = [
     "VersionList",
     "VersionPredictRequest",
     "VersionShape",
+    "WebhookCreated",
+    "WebhookList",
+    "WebhookRequest",
+    "WebhookShape",
 ]

@@ -9,7 +9,7 @@ from api.schemas.answers import PredictResponse
 from api.schemas.shape import LARGEST, Shape
 from ner.roles import Role
 
-Scope = Literal["predict", "text", "training", "versions", "rollout", "figures", "audit", "people", "demos"]
+Scope = Literal["predict", "text", "training", "versions", "rollout", "figures", "audit", "alerts", "people", "demos"]
 
 
 class AuditEntry(BaseModel):
