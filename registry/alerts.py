@@ -64,9 +64,11 @@ def close_alert(connection: Connection, kind: str, *, subject: str = "") -> Aler
     found = _open(connection, kind, subject)
     if found is None:
         return None
-    connection.execute(alerts.update().where(alerts.c.id == found.id).values(closed_at=utc_now()))
+    still_open = alerts.c.closed_at.is_(None) & (alerts.c.id == found.id)
+    is_ours = connection.execute(alerts.update().where(still_open).values(closed_at=utc_now())).rowcount > 0
     closed = get_alert(connection, found.id)
-    _tell(connection, "alert.closed", closed)
+    if is_ours:
+        _tell(connection, "alert.closed", closed)
     return closed
 
 
