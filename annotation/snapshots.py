@@ -103,9 +103,48 @@ def read_snapshot(folder: Path, snapshot_hash: str) -> list[SnapshotDocument]:
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error):
         content = b""
-    if hashlib.sha256(content).hexdigest() != snapshot_hash:
+    if hashlib.sha256(content).hexdigest() not in {snapshot_hash, amended_hash(folder, snapshot_hash)}:
         raise MalformedFile(f"The snapshot {snapshot_hash} was changed after it was frozen; freeze the dataset again.")
-    return [_as_document(json.loads(line)) for line in content.split(b"\n") if line]
+    lines = [json.loads(line) for line in content.split(b"\n") if line]
+    return [_as_document(fields) for fields in lines if "erased" not in fields]
+
+
+def redact_snapshot(folder: Path, snapshot_hash: str, text: str) -> str | None:
+    """Replace every line with this text by its hash; the SHA-256 of what the file holds now, None where it never held
+    the text. The snapshot keeps its name: a file beside it says what its content has to be since.
+    """
+    path = folder / "snapshots" / f"{snapshot_hash}.jsonl.gz"
+    if not path.exists():
+        return None
+    lines = [line for line in gzip.decompress(path.read_bytes()).split(b"\n") if line]
+    kept = [_redacted(line, text) for line in lines]
+    if kept == lines:
+        return None
+    content = b"".join(line + b"\n" for line in kept)
+    digest = hashlib.sha256(content).hexdigest()
+    # First what the content has to be, then the content: the old one is right too for whoever reads in between.
+    _write_whole(path.with_name(f"{snapshot_hash}.amended"), digest.encode())
+    _write_whole(path, gzip.compress(content, mtime=0))
+    return digest
+
+
+def amended_hash(folder: Path, snapshot_hash: str) -> str | None:
+    """What the content of a snapshot has to hash to since a text was erased from it; None where none was."""
+    path = folder / "snapshots" / f"{snapshot_hash}.amended"
+    return path.read_text().strip() if path.exists() else None
+
+
+def _redacted(line: bytes, text: str) -> bytes:
+    if json.loads(line).get("text") != text:
+        return line
+    fields = {"erased": hashlib.sha256(line).hexdigest()}
+    return json.dumps(fields, separators=(",", ":")).encode()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{uuid.uuid4().hex}.part")
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
 def list_snapshots(connection: Connection, dataset: str | None = None) -> list[NotedSnapshot]:

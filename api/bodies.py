@@ -19,6 +19,7 @@ _REFUSALS = {
     413: "The text or the body is too long.",
     422: "The request cannot be used as it is; the message says what to change.",
     429: "The key's hourly limit is reached; Retry-After says when to come back.",
+    502: "A source that lies elsewhere gave no usable answer.",
     503: "No version, or no database, answers.",
 }
 

@@ -7,26 +7,31 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from annotation.capture import TRAFFIC, adopt_captured
+from annotation.checks import Outcome, settle_check
 from annotation.corrections import as_seen_by, list_revisions, save_correction
 from annotation.datasets import get_document
-from annotation.stored import load_dataset
+from annotation.effort import note_effort
+from annotation.offers import settle_offers
+from annotation.suggesting import Suggestion
 from annotation.tasks import next_captured, take_next
 from annotation.votes import answers_of, next_disagreement
 from api.bodies import refusals
 from api.exchange import Caller
+from api.offering import make_task
 from api.order import uncertain_documents
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import (
     AnnotationRequest,
     AnnotationResponse,
     AnswerShape,
+    CheckShape,
     DocumentShape,
     RevisionList,
     RevisionShape,
     SpanShape,
     TaskShape,
 )
-from api.shapes import document_shape, spans_shape, suggestions_shape
+from api.shapes import document_shape, spans_shape
 from api.wiring import Wiring
 from ner import tables
 from ner.documents import Document, EntitySpan
@@ -84,19 +89,24 @@ def annotate(document_id: str, body: AnnotationRequest, wiring: Wired, caller: C
     with wiring.database.transaction() as connection:
         document = get_document(connection, document_id)
         is_repeated = _is_known(connection, body.operation_id)
+        said = checked_spans(document.text, body.spans)
+        spans, check = settle_check(connection, document_id, caller.name, said, is_repeated=is_repeated)
         saved = save_correction(
             connection,
             document_id,
             base_revision=body.base_revision,
-            spans=checked_spans(document.text, body.spans),
+            spans=spans,
             operation_id=body.operation_id,
             author=caller.name,
             model_version=body.model_version,
         )
         if not is_repeated:
-            details = {"dataset": document.dataset, "revision": saved.revision, "spans": len(body.spans)}
+            details = {"dataset": document.dataset, "revision": saved.revision, "spans": len(spans)}
             audit.append(connection, actor=caller.name, action="annotation.saved", subject=document_id, details=details)
-    return AnnotationResponse(document_id=document_id, revision=saved.revision, is_gold=saved.is_gold)
+            _note_work(connection, document, body, spans, check and check[0], caller.name)
+    return AnnotationResponse(
+        document_id=document_id, revision=saved.revision, is_gold=saved.is_gold, check=_check_shape(check)
+    )
 
 
 @router.get("/tasks/next", response_model=TaskShape, responses=refusals(422))
@@ -133,7 +143,7 @@ def next_task(
         reason = why if document and why else reason
     if document is None:
         return TaskShape(document=None, reason=reason, remaining=remaining)
-    return _task(wiring, document, reason, remaining, suggest)
+    return make_task(wiring, document, reason, remaining, suggest_for=caller.name if suggest else None)
 
 
 @router.get("/tasks/{document_id}", response_model=TaskShape)
@@ -142,7 +152,7 @@ def task_of(document_id: str, wiring: Wired, caller: Called, suggest: bool = Tru
     """One named document as a task: what is stored, and what the stable version suggests."""
     with wiring.database.reading() as connection:
         document = as_seen_by(connection, get_document(connection, document_id), caller.name)
-    return _task(wiring, document, "Opened by name.", 0, suggest)
+    return make_task(wiring, document, "Opened by name.", 0, suggest_for=caller.name if suggest else None)
 
 
 def _next_of_traffic(wiring: Wiring, caller: Caller, seen: list[str]) -> tuple[Document | None, str, int]:
@@ -159,27 +169,11 @@ def _next_decision(wiring: Wiring, dataset: str, seen: list[str]) -> TaskShape:
         if document is None:
             return TaskShape(document=None, reason=reason, remaining=remaining)
         answers = answers_of(connection, document.id)
-    task = _task(wiring, document, reason, remaining, suggest=False)
+    task = make_task(wiring, document, reason, remaining, suggest_for=None)
     task.answers = [
         AnswerShape(author=name, spans=spans_shape(document.text, spans)) for name, spans in sorted(answers.items())
     ]
     return task
-
-
-def _task(wiring: Wiring, document: Document, reason: str, remaining: int, suggest: bool) -> TaskShape:
-    with wiring.database.reading() as connection:
-        dataset = load_dataset(connection, document.dataset)
-    stable = wiring.serving.lineup.stable if suggest and document.text.strip() else None
-    suggestions = stable.tagger.tag([document.text])[0].spans if stable is not None else ()
-    return TaskShape(
-        document=document_shape(document),
-        suggestions=suggestions_shape(suggestions),
-        model_version=stable.version if stable is not None else None,
-        reason=reason,
-        labels=list(dataset.labels),
-        nesting=dataset.nesting,
-        remaining=remaining,
-    )
 
 
 def checked_spans(text: str, shapes: Sequence[SpanShape]) -> list[EntitySpan]:
@@ -202,6 +196,42 @@ def _kind(stored: str) -> Literal["import", "correction", "decision"]:
     if stored.endswith("import"):
         return "import"
     return "decision" if stored.endswith("decision") else "correction"
+
+
+def _note_work(
+    connection: Connection,
+    document: Document,
+    body: AnnotationRequest,
+    spans: Sequence[EntitySpan],
+    planted: EntitySpan | None,
+    author: str,
+) -> None:
+    """What became of everything that was offered, and what the answer took."""
+    offered = [
+        Suggestion(one.start, one.end, one.label, one.source, one.source_version, confidence=one.confidence)
+        for one in body.offers
+    ]
+    offered = [one for one in offered if one.span != planted]
+    whose = {"operation_id": body.operation_id, "author": author}
+    settle_offers(connection, document.id, offered, spans, **whose)
+    if body.effort is not None:
+        note_effort(
+            connection,
+            document_id=document.id,
+            active_ms=body.effort.active_ms,
+            key_presses=body.effort.key_presses,
+            characters=len(document.text),
+            shown=[*document.spans, *(one.span for one in offered)],
+            answer=spans,
+            **whose,
+        )
+
+
+def _check_shape(check: tuple[EntitySpan, Outcome] | None) -> CheckShape | None:
+    if check is None:
+        return None
+    span, outcome = check
+    return CheckShape(outcome=outcome, start=span.start, end=span.end, label=span.label)
 
 
 def _is_known(connection: Connection, operation_id: str) -> bool:

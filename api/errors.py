@@ -41,6 +41,7 @@ STATUS: dict[str, int] = {
     "not_signed_in": 401,
     "not_allowed": 403,
     "rate_limited": 429,
+    "source_failed": 502,
 }
 _KIND_OF_STATUS = {
     400: "malformed_body",

@@ -13,13 +13,17 @@ from api import (
     audit,
     capture,
     compare,
+    conversations,
     datasets,
     demos,
     docs,
     documents,
     figures,
+    habits,
     health,
+    histories,
     inference_protocol,
+    judging,
     keys,
     label_changes,
     oidc,
@@ -28,6 +32,7 @@ from api import (
     runs,
     sessions,
     snapshots,
+    suggestion_sources,
     team,
     tokens,
     users,
@@ -63,6 +68,7 @@ _ROOMS = (
         compare,
     ),
     *(label_changes, figures, alerts, webhooks, audit, keys, users, demos, capture, docs),
+    *(suggestion_sources, judging, habits, conversations, histories),
 )
 
 

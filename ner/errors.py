@@ -117,6 +117,12 @@ class Overloaded(NerError):
     kind = "overloaded"
 
 
+class SourceFailed(NerError):
+    """A source of suggestions that lies elsewhere did not give a usable answer."""
+
+    kind = "source_failed"
+
+
 class RunCancelled(NerError):
     """A person stopped the training run."""
 

@@ -19,7 +19,27 @@ class SuggestionShape(BaseModel):
     start: int
     end: int
     label: str
-    confidence: float
+    confidence: float | None = Field(description="Null where the source has none.")
+    source: str = Field(default="model", description='"model", or the name of a source of the dataset.')
+    source_version: str = ""
+
+
+class OfferShape(Shape):
+    """A suggestion as it was shown, sent back with the answer."""
+
+    start: int = Field(ge=0, le=LARGEST)
+    end: int = Field(ge=0, le=LARGEST)
+    label: str = Field(max_length=100)
+    confidence: float | None = Field(None, ge=0, le=1)
+    source: str = Field(default="model", max_length=100)
+    source_version: str = Field("", max_length=100)
+
+
+class EffortShape(Shape):
+    active_ms: int = Field(
+        ge=0, le=LARGEST, description="Milliseconds with the document in view and keys or pointer in use."
+    )
+    key_presses: int = Field(ge=0, le=LARGEST)
 
 
 class DatasetShape(BaseModel):
@@ -76,12 +96,24 @@ class AnnotationRequest(Shape):
         min_length=8, max_length=100, description="Sent again with the same id, it is stored once."
     )
     model_version: str | None = Field(None, description="Whose suggestions the person saw.")
+    offers: list[OfferShape] = Field([], max_length=20_000, description="What was offered with the document.")
+    effort: EffortShape | None = Field(None, description="What the answer took.")
+
+
+class CheckShape(BaseModel):
+    """A suggestion that was wrong on purpose, and what the person did with it. It is never part of an answer."""
+
+    outcome: Literal["caught", "taken"]
+    start: int
+    end: int
+    label: str
 
 
 class AnnotationResponse(BaseModel):
     document_id: str
     revision: int
     is_gold: bool
+    check: CheckShape | None = None
 
 
 class RevisionShape(BaseModel):

@@ -152,7 +152,7 @@ def test_a_correction_is_stored_with_its_author(room: Room) -> None:
     saved = _correct(room, document, {"X-API-Key": key}, model_version="1.0.0")
 
     assert saved.status_code == 201
-    assert saved.json() == {"document_id": document["id"], "revision": 1, "is_gold": True}
+    assert saved.json() == {"document_id": document["id"], "revision": 1, "is_gold": True, "check": None}
     path = f"/api/v1/documents/{document['id']}/revisions"
     (revision,) = room.client.get(path, headers=room.headers()).json()["revisions"]
     assert (revision["author"], revision["kind"], revision["model_version"]) == ("grace", "correction", "1.0.0")
