@@ -18,6 +18,7 @@ from ner import tables
 from ner.documents import text_digest
 from ner.errors import InvalidInput, InvalidSetting
 from registry import audit
+from registry.sealing import Seals
 
 _documents, _captured, _versions = tables.documents, tables.captured_texts, tables.versions
 _LONGEST_REASON = 500
@@ -37,7 +38,7 @@ class Erased:
 
 
 def erase_text(
-    connection: Connection, document_id: str, *, secret: bytes, folder: Path, actor: str, reason: str
+    connection: Connection, document_id: str, *, seals: Seals, folder: Path, actor: str, reason: str
 ) -> Erased:
     """Erase the document's text wherever the same text lies: every document that holds it with all that was said about
     it, kept texts of traffic, and the lines of snapshots. Run it in a writing transaction.
@@ -53,7 +54,7 @@ def erase_text(
     same = sa.select(_documents.c.id).where(_documents.c.text_hash == digest)
     erased = Erased(digest, sorted(connection.scalars(same)))
     erased.quoted_by = _quoting(connection, text)
-    erased.rows = {**_kept(connection, secret, text), **_rows_about(connection, erased.documents)}
+    erased.rows = {**_kept(connection, seals, text), **_rows_about(connection, erased.documents)}
     connection.execute(_documents.delete().where(_documents.c.id.in_(erased.documents)))
     for snapshot in connection.scalars(sa.select(tables.snapshots.c.hash)):
         amended = redact_snapshot(folder, snapshot, text)
@@ -86,12 +87,12 @@ def _references() -> Iterator[tuple[sa.Table, sa.Column[Any]]]:
                 yield table, column
 
 
-def _kept(connection: Connection, secret: bytes, text: str) -> dict[str, int]:
+def _kept(connection: Connection, seals: Seals, text: str) -> dict[str, int]:
     """Delete kept texts of traffic that say the same, adopted or not. One that cannot be opened is left as it is."""
     same = []
     for row in connection.execute(sa.select(_captured)).all():
         try:
-            if open_captured(secret, row).text == text:
+            if open_captured(connection, seals, row).text == text:
                 same.append(row.request_id)
         except InvalidSetting:
             continue

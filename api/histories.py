@@ -47,7 +47,7 @@ def erase(document_id: str, body: EraseRequest, wiring: Wired, caller: Called) -
         erased = erase_text(
             connection,
             document_id,
-            secret=wiring.secret,
+            seals=wiring.seals,
             folder=wiring.settings.artifacts,
             actor=caller.name,
             reason=body.reason,

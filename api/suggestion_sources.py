@@ -1,6 +1,5 @@
 """Sources of suggestions beside the model: kept for each dataset, and an endpoint elsewhere asked on demand."""
 
-from annotation.capture import seal, unseal
 from annotation.datasets import get_document
 from annotation.endpoint import ask_endpoint
 from annotation.guidelines import guidelines_of
@@ -14,6 +13,7 @@ from api.schemas.desk import AskAnswer, AskRequest, OutcomeShape, SourceList, So
 from ner.errors import InvalidInput
 from ner.roles import require_role
 from registry import audit
+from registry.sealing import seal, unseal
 
 router = guarded_router(prefix="/api/v1", tags=["text"], responses=refusals(401, 403, 404))
 

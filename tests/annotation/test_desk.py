@@ -25,10 +25,12 @@ from ner.database import Database
 from ner.documents import Document, EntitySpan
 from ner.errors import Conflict, InvalidInput, InvalidSpan, MalformedFile, NotFound, UnknownLabel
 from registry import audit
+from registry.logged import CapturedText
+from registry.sealing import Seals
 from tests.annotation.files import a_file
 from tests.annotation.test_corrections import GEO, PER, a_document, saved
 
-SECRET = b"a key for tests"
+SEALS = Seals(b"a key for tests")
 
 
 def an_offer(span: EntitySpan, source: str = "model", confidence: float = 0.9) -> Suggestion:
@@ -286,8 +288,8 @@ def test_an_erased_text_is_nowhere_any_more_but_for_its_hashes(database: Databas
         import_file(connection, a_file(tmp_path, line), dataset="copies", actor="ada")
         import_file(connection, a_file(tmp_path, '{"text": "Bo in Oslo"}'), dataset="news", actor="ada")
         other = list_documents(connection, "news")[0][1]
-        keep_text(connection, SECRET, "request 1", "Zebedee in Rome", "1.0.0", 0.2)
-        keep_text(connection, SECRET, "request 2", "Bo in Oslo", "1.0.0", 0.2)
+        keep_text(connection, SEALS, CapturedText("request 1", "Zebedee in Rome", "1.0.0", 0.2))
+        keep_text(connection, SEALS, CapturedText("request 2", "Bo in Oslo", "1.0.0", 0.2))
         add_comment(connection, document.id, "Who is it?", author="bo", place=(0, 7))
         settle_offers(connection, document.id, [an_offer(name)], [name], operation_id="operation 0", author="bo")
     saved(database, document, [name])
@@ -296,8 +298,8 @@ def test_an_erased_text_is_nowhere_any_more_but_for_its_hashes(database: Databas
         frozen = freeze(connection, "news", actor="ada", folder=tmp_path)
     with database.transaction() as connection:
         with pytest.raises(InvalidInput, match="why"):
-            erase_text(connection, document.id, secret=SECRET, folder=tmp_path, actor="ada", reason=" ")
-        erased = erase_text(connection, document.id, secret=SECRET, folder=tmp_path, actor="ada", reason="asked for")
+            erase_text(connection, document.id, seals=SEALS, folder=tmp_path, actor="ada", reason=" ")
+        erased = erase_text(connection, document.id, seals=SEALS, folder=tmp_path, actor="ada", reason="asked for")
 
     assert "Zebedee" not in _everything(database)
     assert erased.rows["kept texts of traffic"] == 1
@@ -321,7 +323,7 @@ def test_a_snapshot_that_was_changed_otherwise_is_still_refused_after_an_erasure
     saved(database, document, [PER])
     with database.transaction() as connection:
         frozen = freeze(connection, "news", actor="ada", folder=tmp_path)
-        erase_text(connection, document.id, secret=SECRET, folder=tmp_path, actor="ada", reason="asked for")
+        erase_text(connection, document.id, seals=SEALS, folder=tmp_path, actor="ada", reason="asked for")
     path = tmp_path / "snapshots" / f"{frozen.hash}.jsonl.gz"
     path.write_bytes(path.read_bytes()[:-4] + b"0000")
     with pytest.raises(MalformedFile):
