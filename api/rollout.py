@@ -1,7 +1,10 @@
 """Which version answers, and the three ways to change it."""
 
 from collections.abc import Callable
+from typing import Annotated
 
+from fastapi import Query
+from pydantic import AwareDatetime
 from sqlalchemy.engine import Connection
 
 from api.bodies import refusals
@@ -30,6 +33,16 @@ def history(wiring: Wired) -> RolloutHistory:
     """The latest changes, newest first."""
     with wiring.database.reading() as connection:
         return RolloutHistory(changes=[rollout_shape(change) for change in registry_rollout.history(connection)])
+
+
+@router.get("/at", response_model=RolloutShape)
+@role("viewer")
+def at(
+    wiring: Wired, moment: Annotated[AwareDatetime, Query(description="ISO 8601 with its time zone.")]
+) -> RolloutShape:
+    """The state that was in force at a moment: what answered then. Every process followed within two seconds."""
+    with wiring.database.reading() as connection:
+        return rollout_shape(registry_rollout.rollout_at(connection, moment))
 
 
 @router.post("/canary", response_model=RolloutShape, responses=refusals(404))

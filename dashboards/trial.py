@@ -1,127 +1,112 @@
-"""The canary on trial: each criterion of the policy judged on the requests that it has answered, in words."""
+"""The canary on trial: each criterion of the policy judged on what is known now, in words."""
 
-import datetime as dt
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ner.database import utc_now
-from ner.tables import predictions
 from registry.evidence import Tally
-from registry.policy import Criterion, Policy, default_policy
+from registry.judges import CriterionVerdict, judge
+from registry.observation import F1Judge, no_f1, observe
+from registry.policy import Policy, default_policy
 from registry.rollout import Rollout, current_rollout, history
-from registry.verdicts import RateVerdict, Verdict, judge_rate
+from registry.tallies import TallyCounter, Trialled
+from registry.trials import Trial, active_trial, latest_trial
 
-_FIRST_FAILURE = 500
 
+def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge = no_f1) -> dict[str, Any] | None:
+    """The verdicts on the canary as the controller would find them now; None where no version is on trial. Nothing is
+    promoted or rolled back here.
 
-def trial(connection: Connection, policy: Policy | None = None) -> dict[str, Any] | None:
-    """The verdicts on the canary since its trial began, against the limits and against the stable version of that
-    time; None where no version is on trial. Nothing is promoted or rolled back here.
-
-    "verdict" is "fail" when one criterion fails, "pass" when all pass, else "not enough evidence"; each criterion has
-    its tallies, "requests_to_go" and "minutes_to_go" at the canary's present rate, and a "reason".
+    The policy is that of the automatic rollout, where one is under way, else `policy` or the default one. "verdict" is
+    "fail" when one criterion fails, "pass" when all pass, else "not enough evidence"; "action" what follows from it;
+    each criterion has its tallies (of this step, "life" of the whole trial), "requests_to_go" and "minutes_to_go" at
+    the canary's present rate, and a "reason". "automatic" says how the automatic rollout stands, None without one.
     """
-    rollout = current_rollout(connection)
-    if rollout.canary is None or rollout.stable is None:
+    state = current_rollout(connection)
+    if state.canary is None or state.stable is None:
         return None
-    policy = policy or default_policy()
-    began = _began(history(connection), rollout)
-    canary = _tallies(connection, policy, rollout.canary, "canary", began)
-    stable = _tallies(connection, policy, rollout.stable, "stable", began)
-    minutes = (utc_now() - began).total_seconds() / 60
-    criteria = [
-        _criterion(
-            criterion,
-            judge_rate(
-                canary[criterion.name],
-                criterion.allowed_share or 0.0,
-                stable=stable[criterion.name],
-                false_alarm_rate=policy.false_alarm_rate,
-            ),
-            minutes,
-        )
-        for criterion in policy.rate_criteria
-    ]
-    verdict = _together([criterion["verdict"] for criterion in criteria])
+    under_way = active_trial(connection)
+    if under_way is not None and under_way.epoch != state.epoch:
+        under_way = None
+    rules = under_way.rules if under_way is not None else policy or default_policy()
+    whose = under_way.trialled if under_way is not None else _by_hand(history(connection), state)
+    now = utc_now()
+    counter = TallyCounter(rules.rate_criteria)
+    evidence = observe(connection, rules, whose, counter, state=state, f1=f1, now=now)
+    judged = judge(rules, evidence, canary=state.canary)
     return {
-        "canary": rollout.canary,
-        "stable": rollout.stable,
-        "percent": rollout.percent,
-        "began_at": began.isoformat(),
-        "verdict": verdict,
-        "sentence": _sentence(rollout.canary, verdict, criteria),
-        "criteria": criteria,
+        "canary": state.canary,
+        "stable": state.stable,
+        "percent": state.percent,
+        "began_at": whose.began_at.isoformat(),
+        "step_began_at": whose.step_began_at.isoformat(),
+        "verdict": judged.verdict,
+        "action": judged.action,
+        "sentence": judged.sentence,
+        "is_stale": bool(evidence.stale),
+        "is_shared_outage": judged.is_shared_outage,
+        "criteria": [_criterion(rules, one) for one in judged.criteria],
+        "automatic": automatic(under_way) if under_way is not None else None,
     }
 
 
-def _began(changes: list[Rollout], rollout: Rollout) -> dt.datetime:
-    """When the present canary came on trial; a changed share goes on with the same trial."""
-    began = rollout.changed_at
+def automatic(under_way: Trial) -> dict[str, Any]:
+    """How an automatic rollout stands."""
+    rules = under_way.rules
+    return {
+        "id": under_way.id,
+        "canary": under_way.canary,
+        "stable": under_way.stable,
+        "status": under_way.status,
+        "sentence": under_way.sentence,
+        "step": under_way.step,
+        "steps_percent": list(rules.steps_percent),
+        "shortest_hours": rules.shortest_hours,
+        "longest_hours": rules.longest_hours,
+        "policy": under_way.policy,
+        "began_by": under_way.began_by,
+        "began_at": under_way.began_at.isoformat(),
+        "step_began_at": under_way.step_began_at.isoformat(),
+        "ended_at": under_way.ended_at.isoformat() if under_way.ended_at is not None else None,
+    }
+
+
+def last_automatic(connection: Connection) -> dict[str, Any] | None:
+    """The automatic rollout that is under way, or the one that ended last; None before the first."""
+    found = latest_trial(connection)
+    return automatic(found) if found is not None else None
+
+
+def _by_hand(changes: list[Rollout], state: Rollout) -> Trialled:
+    """Since when the present canary is on trial, and since when it has its present share."""
+    began = state.changed_at
     for change in changes:
-        if change.canary != rollout.canary or change.stable != rollout.stable:
+        if change.canary != state.canary or change.stable != state.stable:
             break
         began = change.changed_at
-    return began
+    return Trialled(state.canary or "", state.stable or "", began, state.changed_at)
 
 
-def _tallies(
-    connection: Connection, policy: Policy, version: str, variant: str, since: dt.datetime
-) -> dict[str, Tally]:
-    criteria = policy.rate_criteria
-    counts = connection.execute(
-        sa.select(sa.func.count(), *(_exceeding(criterion) for criterion in criteria)).where(
-            predictions.c.at >= since, predictions.c.version == version, predictions.c.variant == variant
-        )
-    ).one()
-    return {criterion.name: Tally(counts[index + 1], counts[0]) for index, criterion in enumerate(criteria)}
-
-
-def _exceeding(criterion: Criterion) -> sa.ColumnElement[int]:
-    slow = criterion.slower_than_ms
-    condition = predictions.c.status >= _FIRST_FAILURE if slow is None else predictions.c.latency_ms > slow
-    return sa.func.coalesce(sa.func.sum(sa.case((condition, 1), else_=0)), 0)
-
-
-def _criterion(criterion: Criterion, judged: RateVerdict, minutes: float) -> dict[str, Any]:
-    rate = judged.canary.requests / minutes if minutes > 0 else 0.0
-    to_go = judged.requests_to_go
+def _criterion(policy: Policy, judged: CriterionVerdict) -> dict[str, Any]:
+    criterion = policy.criterion(judged.name)
+    rate = judged.rate
     return {
-        "name": criterion.name,
-        "limit": criterion.limit,
-        "allowed_share": criterion.allowed_share,
-        "on_breach": criterion.on_breach,
+        "name": judged.name,
+        "limit": judged.limit,
+        "allowed_share": criterion.allowed_share if criterion is not None else None,
+        "on_breach": judged.on_breach,
         "verdict": judged.verdict,
         "reason": judged.reason,
-        "canary": _share(judged.canary),
-        "stable": _share(judged.stable) if judged.stable else None,
+        "canary": _share(rate.canary) if rate is not None else None,
+        "life": _share(rate.life) if rate is not None else None,
+        "stable": _share(rate.stable) if rate is not None and rate.stable is not None else None,
         "is_shared_outage": judged.is_shared_outage,
-        "requests_to_go": to_go,
-        "minutes_to_go": to_go / rate if to_go is not None and rate > 0 else None,
+        "requests_to_go": judged.requests_to_go,
+        "minutes_to_go": judged.minutes_to_go,
     }
 
 
 def _share(tally: Tally) -> dict[str, float | None]:
     share = tally.exceeded / tally.requests if tally.requests else None
     return {"exceeded": tally.exceeded, "requests": tally.requests, "share": share}
-
-
-def _together(verdicts: list[Verdict]) -> Verdict:
-    if "fail" in verdicts:
-        return "fail"
-    return "pass" if verdicts and set(verdicts) == {"pass"} else "not enough evidence"
-
-
-def _sentence(canary: str, verdict: Verdict, criteria: list[dict[str, Any]]) -> str:
-    if verdict == "pass":
-        return f"{canary} keeps every limit."
-    if verdict == "fail":
-        broken = ", ".join(str(criterion["name"]) for criterion in criteria if criterion["verdict"] == "fail")
-        return f"{canary} breaks the limit of {broken}."
-    if any(criterion["is_shared_outage"] for criterion in criteria):
-        return "Both versions are beyond a limit: this is not the canary's doing, look at what they share."
-    waits = [criterion["requests_to_go"] for criterion in criteria if criterion["verdict"] == "not enough evidence"]
-    if None in waits:
-        return f"{canary} has not shown enough yet."
-    return f"{canary} has not shown enough yet: about {max(waits):,} more requests to go."

@@ -39,11 +39,16 @@ class Rollout:
     changed_at: dt.datetime
 
 
+NOTHING = Rollout(0, None, None, None, 0.0, "", "none", "", "system", dt.datetime.min.replace(tzinfo=dt.UTC))
+"""The state before the first version was stable."""
+_EARLIEST, _LATEST = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (1970, 9000))
+
+
 def current_rollout(connection: Connection) -> Rollout:
     """The state in force."""
     row = connection.execute(sa.select(tables.rollouts).order_by(tables.rollouts.c.epoch.desc()).limit(1)).first()
     if row is None:
-        return Rollout(0, None, None, None, 0.0, "", "none", "", "system", utc_now())
+        return dataclasses.replace(NOTHING, changed_at=utc_now())
     return _rollout(row)
 
 
@@ -51,6 +56,14 @@ def history(connection: Connection, *, limit: int = 200) -> list[Rollout]:
     """The latest changes, newest first."""
     rows = connection.execute(sa.select(tables.rollouts).order_by(tables.rollouts.c.epoch.desc()).limit(limit))
     return [_rollout(row) for row in rows]
+
+
+def rollout_at(connection: Connection, moment: dt.datetime) -> Rollout:
+    """The state that was in force at a moment, which is that of its last change until then."""
+    known = min(max(moment, _EARLIEST), _LATEST)
+    until = sa.select(tables.rollouts).where(tables.rollouts.c.changed_at <= known)
+    row = connection.execute(until.order_by(tables.rollouts.c.epoch.desc()).limit(1)).first()
+    return _rollout(row) if row is not None else NOTHING
 
 
 def set_stable(connection: Connection, version: str, *, actor: str, reason: str = "") -> Rollout:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from ner import tables
+from ner.errors import NerError
 from registry.judges import Evidence, Judgement, as_facts, evidence_of, judge
 from registry.policy import read_policy
 from registry.trials import Trial
@@ -117,7 +118,7 @@ def _problem_of(row: Any) -> str | None:
     try:
         facts = json.loads(row.body)
         judged = judge(read_policy(facts["policy"]), evidence_of(facts["evidence"]), canary=facts["canary"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (NerError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"cannot be read ({type(error).__name__})"
     again = _canonical(as_facts(judged))
     if again != _canonical(facts["judgement"]):

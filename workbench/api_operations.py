@@ -51,6 +51,30 @@ class Operations:
         """Take the canary out or, where there is none, return to the previous stable version."""
         return self._post("rollout/rollback", {"reason": reason})
 
+    def rollout_at(self, moment: str) -> Body:
+        """What answered at a moment (ISO 8601 with its time zone)."""
+        return self._get("rollout/at", moment=moment)
+
+    def trial(self) -> Body:
+        """How the automatic rollout stands, and the verdict on the canary: `{"automatic", "verdict"}`."""
+        return self._get("rollout/trial")
+
+    def begin_trial(self, version: str, *, policy: str | None = None, reason: str = "") -> Body:
+        """Let the worker take a version through the steps of a policy (YAML; the default one unless given)."""
+        return self._post("rollout/trial", given({"version": version, "policy": policy, "reason": reason}))
+
+    def stop_trial(self, *, reason: str = "") -> Body:
+        """Leave the canary with the share that it has, for people to decide on."""
+        return self._post("rollout/trial/stop", {"reason": reason})
+
+    def verdicts(self, *, trial_id: str | None = None, limit: int | None = None) -> list[Body]:
+        """The verdicts that were kept, newest first."""
+        return cast(list[Body], self._get("rollout/trial/verdicts", trial_id=trial_id, limit=limit)["verdicts"])
+
+    def verify_verdicts(self) -> Body:
+        """Whether every kept verdict comes out the same when it is computed again: `{"ok", "verdicts", "problem"}`."""
+        return self._get("rollout/trial/verdicts/verify")
+
     # --- figures ---
 
     def quality(self) -> Body:

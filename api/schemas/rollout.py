@@ -62,6 +62,54 @@ class CanaryRequest(Shape):
     reason: str = ""
 
 
+class TrialRequest(Shape):
+    version: str
+    policy: str | None = Field(None, max_length=20_000, description="The policy as YAML; empty means the default one.")
+    reason: str = ""
+
+
+class AutomaticShape(BaseModel):
+    id: str
+    canary: str
+    stable: str
+    status: Literal["running", "held", "promoted", "rolled_back", "stood_back"]
+    sentence: str = Field(description="Why it stands as it does.")
+    step: int = Field(description="Place in steps_percent, counted from 0.")
+    steps_percent: list[float]
+    shortest_hours: float
+    longest_hours: float
+    policy: str
+    began_by: str
+    began_at: dt.datetime
+    step_began_at: dt.datetime
+    ended_at: dt.datetime | None
+
+
+class TrialShape(BaseModel):
+    automatic: AutomaticShape | None = Field(description="The automatic rollout under way, or the one that ended last.")
+    verdict: dict[str, Any] | None = Field(description="As /api/v1/traffic has it under trial; null without a canary.")
+
+
+class VerdictShape(BaseModel):
+    id: int
+    trial_id: str
+    at: dt.datetime
+    kind: Literal["decision", "sample"] = Field(description="decision: something was done because of it.")
+    action: str
+    body: dict[str, Any] = Field(description="Policy, evidence and judgement: all that is needed to compute it again.")
+    hash: str
+
+
+class VerdictList(BaseModel):
+    verdicts: list[VerdictShape]
+
+
+class Recomputed(BaseModel):
+    ok: bool
+    verdicts: int
+    problem: str | None
+
+
 class ReasonRequest(Shape):
     reason: str = ""
 

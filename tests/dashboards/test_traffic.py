@@ -9,8 +9,10 @@ import pytest
 
 from dashboards.traffic import traffic
 from ner.database import Database, utc_now
+from registry.policy import Policy, default_policy
+from registry.process_reports import ProcessReport, report, withdraw
 from registry.process_samples import Sampler, write_sample
-from registry.rollout import promote, set_canary, set_stable
+from registry.rollout import current_rollout, promote, set_canary, set_stable
 from tests.builders import registered
 from tests.dashboards.traffic_log import logged, write_log
 
@@ -89,6 +91,20 @@ def on_trial(database: Database) -> None:
         registered(connection, "1.0.0", "1.1.0")
         set_stable(connection, "1.0.0", actor="ada")
         set_canary(connection, "1.1.0", 5, actor="ada")
+    reported(database)
+
+
+def reported(database: Database) -> None:
+    """An API process says that it follows the rollout of now."""
+    with database.transaction() as connection:
+        epoch = current_rollout(connection).epoch
+        report(connection, ProcessReport("api:1", utc_now(), epoch, 0.4, 0.0))
+
+
+def requests_only() -> Policy:
+    """The default policy without what no request shows."""
+    policy = default_policy()
+    return dataclasses.replace(policy, criteria=policy.rate_criteria)
 
 
 def test_the_trial_has_no_verdict_when_the_canary_has_answered_nothing(database: Database) -> None:
@@ -96,17 +112,28 @@ def test_the_trial_has_no_verdict_when_the_canary_has_answered_nothing(database:
     with database.reading() as connection:
         trial = traffic(connection)["trial"]
     assert (trial["canary"], trial["stable"], trial["percent"]) == ("1.1.0", "1.0.0", 5)
-    assert trial["verdict"] == "not enough evidence"
-    assert [criterion["name"] for criterion in trial["criteria"]] == ["error_rate", "latency_p95_ms", "latency_p99_ms"]
+    assert (trial["verdict"], trial["automatic"]) == ("not enough evidence", None)
+    assert [criterion["name"] for criterion in trial["criteria"]] == [
+        *("error_rate", "latency_p95_ms", "latency_p99_ms", "f1_drop", "memory_share"),
+    ]
+
+
+def test_the_trial_says_that_it_knows_nothing_when_no_process_reports(database: Database) -> None:
+    on_trial(database)
+    with database.transaction() as connection:
+        withdraw(connection, "api:1")
+        trial = traffic(connection)["trial"]
+    assert trial["is_stale"]
+    assert "No API process has reported" in trial["sentence"]
 
 
 @pytest.mark.parametrize(
     ("failing", "stable_failing", "verdict", "words"),
     [
         (0, 0, "pass", "keeps every limit"),
-        (40, 0, "fail", "breaks the limit of error_rate"),
+        (40, 0, "fail", "1.1.0 breaks a limit. error_rate: 40 of 400 requests exceed"),
         (40, 80, "not enough evidence", "this is not the canary's doing"),
-        (4, 0, "not enough evidence", "not shown enough yet"),
+        (4, 0, "not enough evidence", "not shown enough yet: about"),
     ],
 )
 def test_the_trial_is_judged_on_requests_since_it_began_when_the_canary_answers(
@@ -119,7 +146,7 @@ def test_the_trial_is_judged_on_requests_since_it_began_when_the_canary_answers(
     rows += [logged(version="1.1.0", variant="canary", status=500) for _ in range(50)]  # before the trial
     with database.transaction() as connection:
         write_log(connection, rows)
-        trial = traffic(connection)["trial"]
+        trial = traffic(connection, policy=requests_only())["trial"]
     assert trial["criteria"][0]["canary"] == {"exceeded": failing, "requests": 400, "share": failing / 400}
     assert trial["verdict"] == verdict
     assert words in trial["sentence"]
@@ -131,6 +158,7 @@ def test_a_larger_share_goes_on_with_the_same_trial_when_it_is_raised(database: 
         write_log(connection, [logged(at=utc_now(), version="1.1.0", variant="canary") for _ in range(7)])
     with database.transaction() as connection:
         set_canary(connection, "1.1.0", 25, actor="ada")
-        assert traffic(connection)["trial"]["criteria"][0]["canary"]["requests"] == 7
+        errors = traffic(connection)["trial"]["criteria"][0]
+        assert (errors["life"]["requests"], errors["canary"]["requests"]) == (7, 0)
         promote(connection, actor="ada")
         assert traffic(connection)["trial"] is None

@@ -26,6 +26,25 @@ def verify(context: click.Context, as_json: bool) -> None:
         context.exit(1)
 
 
+@audit.command("verdicts")
+@json_option
+@click.pass_context
+def verdicts(context: click.Context, as_json: bool) -> None:
+    """Compute every verdict on canaries again from what it rests on. Exit code 1 when one comes out otherwise."""
+    found = Server().get("/api/v1/rollout/trial/verdicts/verify")
+    show(
+        found,
+        as_json,
+        lambda it: (
+            f"All {it['verdicts']:,} verdicts come out the same, to the last bit."
+            if it["ok"]
+            else f"The verdicts cannot be repeated: {it['problem']}"
+        ),
+    )
+    if not found["ok"]:
+        context.exit(1)
+
+
 @audit.command("list")
 @click.option("--limit", type=click.IntRange(1, 1000), default=30, show_default=True)
 @json_option

@@ -7,6 +7,7 @@ import click
 
 from workbench.commands.output import json_option, percent, show, table
 from workbench.commands.server import Server
+from workbench.commands.trials import begin
 
 _reason = click.option("--reason", default="", help="Kept in the audit trail.")
 
@@ -41,11 +42,24 @@ def _describe_versions(result: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("version")
-@click.option("--percent", "share", required=True, type=click.FloatRange(0, 100), help="Share of traffic, in percent.")
+@click.option("--percent", "share", type=click.FloatRange(0, 100), help="Share of traffic, in percent.")
+@click.option("--automatic", is_flag=True, help="Let the worker take it through the steps of a policy.")
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --automatic: the policy as YAML; the default one unless given.",
+)
 @_reason
 @json_option
-def canary(version: str, share: float, reason: str, as_json: bool) -> None:
-    """Put VERSION on trial with a share of the traffic, or change that share."""
+def canary(version: str, share: float | None, automatic: bool, policy: Path | None, reason: str, as_json: bool) -> None:
+    """Put VERSION on trial with a share of the traffic, or change it; or let a policy decide about the share."""
+    if (share is None) != automatic:
+        raise click.UsageError("Say either --percent N or --automatic.")
+    if policy is not None and not automatic:
+        raise click.UsageError("--policy goes with --automatic.")
+    if automatic:
+        begin(version, policy, reason, as_json)
+        return
     body = {"version": version, "percent": share, "reason": reason}
     show(_state(Server().post("/api/v1/rollout/canary", body)), as_json, _describe_state)
 
