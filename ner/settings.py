@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         0.01, ge=0, le=1, description="Share of the other answers kept for correction, while capture is on."
     )
     captured_text_days: int = Field(30, ge=1, description="How long a captured text is kept.")
+    backup_repository: str = Field(
+        "", description="Where restic keeps backups: a folder, or s3:https://host/bucket; empty means none.", repr=False
+    )
+    backup_password: str = Field("", description="Password of that repository; empty means NER_HOME's.", repr=False)
+    backup_hours: float = Field(12, gt=0, le=24, description="How often the worker makes a backup.")
     sign_in_hours: int = Field(12, ge=1, le=720, description="How long a browser stays signed in.")
     oidc_issuer: str = Field("", description="OpenID Connect provider whose people may sign in; empty means none.")
     oidc_client_id: str = Field("", description="What the provider calls this installation.")

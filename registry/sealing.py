@@ -68,7 +68,7 @@ class Seals:
     """Seals and opens with the keys of one installation. `secrets`: its secret keys, the one in force first."""
 
     def __init__(self, *secrets: bytes) -> None:
-        self._secrets = secrets
+        self.secrets = secrets
         self._known: dict[str, bytes] = {}
 
     def seal(self, connection: Connection, text: str, *, context: str) -> bytes:
@@ -91,7 +91,7 @@ class Seals:
 
     def newest(self, connection: Connection, *, lock: bool = False) -> str | None:
         """The id of the key that seals, among those that these secret keys open; None where there is none yet."""
-        ours = _keys.c.secret_id.in_([secret_id(secret) for secret in self._secrets])
+        ours = _keys.c.secret_id.in_([secret_id(secret) for secret in self.secrets])
         newest = sa.select(_keys.c.id).where(ours).order_by(_keys.c.created_at.desc(), _keys.c.id).limit(1)
         return connection.scalar(newest.with_for_update(read=True, key_share=True) if lock else newest)
 
@@ -104,11 +104,11 @@ class Seals:
 
     def wrapped_anew(self, connection: Connection) -> int:
         """Seal every data key that an older secret key still seals with the one in force; how many there were."""
-        older = [secret_id(secret) for secret in self._secrets[1:]]
+        older = [secret_id(secret) for secret in self.secrets[1:]]
         late = connection.execute(sa.select(_keys).where(_keys.c.secret_id.in_(older))).all()
         for row in late:
-            wrapped = encrypted(_derived(self._secrets[0]), self._key(connection, row.id), row.id)
-            values = {"wrapped": wrapped, "secret_id": secret_id(self._secrets[0])}
+            wrapped = encrypted(_derived(self.secrets[0]), self._key(connection, row.id), row.id)
+            values = {"wrapped": wrapped, "secret_id": secret_id(self.secrets[0])}
             connection.execute(_keys.update().where(_keys.c.id == row.id).values(**values))
         return len(late)
 
@@ -117,8 +117,8 @@ class Seals:
         last = connection.scalar(sa.select(sa.func.max(_keys.c.created_at)))
         values = {
             "id": key_id,
-            "wrapped": encrypted(_derived(self._secrets[0]), key, key_id),
-            "secret_id": secret_id(self._secrets[0]),
+            "wrapped": encrypted(_derived(self.secrets[0]), key, key_id),
+            "secret_id": secret_id(self.secrets[0]),
             # After the one before it, whatever the clocks of two machines say.
             "created_at": max(utc_now(), last + dt.timedelta(microseconds=1)) if last else utc_now(),
         }
@@ -135,12 +135,12 @@ class Seals:
         return known
 
     def _first(self, sealed: bytes, context: str) -> bytes:
-        for secret in self._secrets[:-1]:
+        for secret in self.secrets[:-1]:
             try:
                 return decrypted(_derived(secret), sealed, context)
             except InvalidSetting:
                 continue
-        return decrypted(_derived(self._secrets[-1]), sealed, context)
+        return decrypted(_derived(self.secrets[-1]), sealed, context)
 
 
 def secret_id(secret: bytes) -> str:

@@ -29,12 +29,14 @@ from training.drafts import remove_draft
 from training.mirror import is_behind
 from training.rounds import Round
 from training.standing import measure
+from training.upkeep.backups import Schedule
 
 POLL_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
 _MIRROR_PAUSE_SECONDS = 60.0
 _HEARTBEAT_SECONDS = 10.0
 _DELIVERY_SECONDS = 2.0
+_UPKEEP_SECONDS = 300.0
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class Worker:
                 self._settings.measure_seconds,
                 lambda: measure(self._database, self._settings),
             ),
+            Round("Backing up", _UPKEEP_SECONDS, Schedule(self._database, self._settings).keep),
         ]
 
     def _send(self) -> None:
