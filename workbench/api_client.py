@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from workbench.api_answers import TIMEOUT_SECONDS, FoundEntity, Prediction
+from workbench.api_desk import Desk
 from workbench.api_operations import Operations, given
 from workbench.api_transport import ApiError, Body, HttpCaller, RetryPolicy, Transport, refusal_of
 from workbench.async_client import AsyncApiClient
@@ -37,7 +38,7 @@ class Export:
     losses: list[str]
 
 
-class ApiClient(Operations):
+class ApiClient(Operations, Desk):
     """One caller of the API at `http`: an address, or anything with the interface of `httpx.Client`, which then
     decides on time limits unless `timeout_seconds` is given.
 

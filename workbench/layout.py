@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from workbench.api_client import Body
+from workbench.browser import api
 
 INTERVAL = "Below the score: its 95 % interval, from drawing the test documents again and again."
 
@@ -20,6 +21,21 @@ def heading(title: str, lead: str) -> None:
 def empty_state(title: str, what_next: str) -> None:
     """What a page shows where there is nothing yet: what is missing, and what to do about it."""
     st.html(f'<div class="ner-empty"><strong>{html.escape(title)}</strong><span>{html.escape(what_next)}</span></div>')
+
+
+def pick_dataset(key: str) -> Body | None:
+    """Let a dataset be chosen; where there is none, say what to do."""
+    datasets = {dataset["name"]: dataset for dataset in api().datasets() if dataset["documents"]}
+    if not datasets:
+        empty_state(
+            "There is no text yet", "Import a file on the Train page, or with: workbench import FILE --dataset NAME"
+        )
+        return None
+    if st.session_state.get(key) not in datasets:
+        st.session_state.pop(key, None)
+    left, _ = st.columns([1, 2])
+    name = left.selectbox("Dataset", list(datasets), key=key, persist_state="session")
+    return datasets[str(name)]
 
 
 def score(label: str, value: float | None, interval: Sequence[float] | None = None, *, border: bool = False) -> None:

@@ -7,7 +7,10 @@ from tests.browser.conftest import Scheme, Visit, picture
 from tests.running import RunningWorkbench
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-PAGES = ("try", "compare", "correct", "agreement", "train", "versions", "quality", "drift", "traffic", "access")
+PAGES = (
+    *("try", "compare", "correct", "judge", "search", "sources", "guidelines", "agreement", "history", "snapshots"),
+    *("train", "versions", "quality", "drift", "traffic", "access"),
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,7 @@ import pytest
 
 from ner.tokens import tokenize
 from tests.conftest import missing
-from workbench.editor.component import FRONTEND, MODULES, script
+from workbench.editor.component import FRONTEND, JUDGE_MODULES, MODULES, script
 
 _FOLDER = Path(__file__).parent / "editor"
 _TOKENS = f"""
@@ -72,11 +72,12 @@ def test_the_rules_of_the_editor_hold(node: str) -> None:
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-def test_the_modules_are_one_script_that_parses(node: str, tmp_path: Path) -> None:
-    assert {path.stem for path in FRONTEND.glob("*.js")} == set(MODULES)
+@pytest.mark.parametrize("modules", [MODULES, JUDGE_MODULES])
+def test_the_modules_are_one_script_that_parses(node: str, tmp_path: Path, modules: tuple[str, ...]) -> None:
+    assert {path.stem for path in FRONTEND.glob("*.js")} == {*MODULES, *JUDGE_MODULES}
     bundle = tmp_path / "bundle.mjs"
-    bundle.write_text(script(), encoding="utf-8")
-    assert "import {" not in script()
+    bundle.write_text(script(modules), encoding="utf-8")
+    assert "import {" not in script(modules)
     done = subprocess.run([node, "--check", bundle], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -18,7 +18,10 @@ from registry.rollout import current_rollout
 from tests.workbench.world import BOTH, PLACES, TEXTS, World
 from workbench import browser
 
-PAGES = ("try_it", "compare", "correct", "agreement", "train", "versions", "quality", "drift", "traffic", "access")
+PAGES = (
+    *("try_it", "compare", "correct", "judge", "search", "sources", "guidelines", "agreement", "history", "snapshots"),
+    *("train", "versions", "quality", "drift", "traffic", "access"),
+)
 ENTRY = Path(workbench.__file__).parent / "entry" / "visit.py"
 
 

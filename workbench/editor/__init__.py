@@ -1,5 +1,5 @@
-"""The span editor: one Streamlit component in plain JavaScript that reads and writes through the API by itself."""
+"""The span editor and the judge: Streamlit components in plain JavaScript that read and write through the API."""
 
-from workbench.editor.component import draw_editor
+from workbench.editor.component import draw_editor, draw_judge
 
-__all__ = ["draw_editor"]
+__all__ = ["draw_editor", "draw_judge"]

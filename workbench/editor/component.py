@@ -16,9 +16,12 @@ MODULES = (
     "element",
     "colours",
     "keys",
+    "keydialog",
     "choice",
     "sheet",
     "outbox",
+    "effort",
+    "marginalia",
     "tasks",
     "paper",
     "panels",
@@ -29,9 +32,12 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./\w+\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 
 
-def script() -> str:
+JUDGE_MODULES = ("element", "colours", "outbox", "judge")
+
+
+def script(modules: tuple[str, ...] = MODULES) -> str:
     """The modules as one, which is what a component takes: without their imports of each other, in one scope."""
-    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{module}.js"))) for module in MODULES)
+    return "\n".join(_EXPORT.sub("", _IMPORT.sub("", _read(f"{module}.js"))) for module in modules)
 
 
 def _read(name: str) -> str:
@@ -66,3 +72,16 @@ def draw_editor(
         "mayAddLabels": may_add_labels,
     }
     _component()(key="editor", data={**chosen, "colours": colours}, height="content")
+
+
+@functools.cache
+def _judge() -> Any:
+    return st.components.v2.component(
+        "ner_judge", html=_read("judge.html"), css=_read("judge.css"), js=script(JUDGE_MODULES), isolate_styles=True
+    )
+
+
+def draw_judge(*, dataset: str) -> None:
+    """One suggestion of the dataset after another, each answered by one key."""
+    colours = {"known": LABEL_COLOURS, "alike": ALIKE, "spare": list(SPARE_COLOURS)}
+    _judge()(key="judge", data={"dataset": dataset, "colours": colours}, height="content")

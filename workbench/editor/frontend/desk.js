@@ -1,6 +1,8 @@
 // One person at one document: what the keys and the mouse do to it, and the way to the next.
 
 import { Choice } from "./choice.js";
+import { Effort } from "./effort.js";
+import { Margin } from "./marginalia.js";
 import { call, Drafts, Outbox } from "./outbox.js";
 import { isSame, Sheet, withOffers, withVotes } from "./sheet.js";
 import { Tasks } from "./tasks.js";
@@ -17,8 +19,11 @@ export class Desk {
     this.outbox = new Outbox(storage, sendAnswer, {
       onChange: () => this._draw(),
       onRefused: (entry, error) => this._onRefused(entry, error),
+      onStored: (_, told) => this._onStored(told),
     });
     this.choice = new Choice();
+    this.effort = new Effort();
+    this.margin = new Margin(call, () => this._draw());
     this.task = null;
     this.pen = null;
     this.filter = "";
@@ -107,6 +112,8 @@ export class Desk {
       base_revision: revision,
       spans: this.sheet.standing.map(({ start, end, label }) => ({ start, end, label, text: this.text.slice(start, end) })),
       model_version: this.task.model_version,
+      offers: this.task.suggestions,
+      effort: this.effort.told,
     });
     this._drafts.forget(id);
     await this.next();
@@ -181,6 +188,61 @@ export class Desk {
     this._keep();
     this._view.say(`${this._surface(active)}: ${added} more`);
     this._draw();
+  }
+
+  /** Ask the endpoints of the dataset; what they say is offered beside what is there. */
+  async ask() {
+    const { id } = this.document;
+    if (!this.margin.endpoints.length) return this._view.say("No language model elsewhere is set up for this dataset.");
+    this._view.say(`Asking ${this.margin.endpoints.join(", ")}…`);
+    try {
+      const { suggestions, told } = await this.margin.ask();
+      if (this.document?.id !== id) return;
+      this.task.suggestions = [...this.task.suggestions, ...suggestions];
+      this.sheet.become(withOffers(this.sheet.items, suggestions).map((item) => this._known(item)));
+      this._keep();
+      this._view.say(told);
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      this._view.say(error.message);
+    }
+    this._draw();
+  }
+
+  /** Whether every version has to answer this document as it is settled. */
+  async pin() {
+    const { id, meta } = this.document;
+    try {
+      const told = await call("PUT", `/api/v1/documents/${id}/must-pass`, { required: !meta.must_pass });
+      if (this.document?.id !== id) return;
+      this.document.meta = told.meta;
+      this._view.say(told.meta.must_pass ? "Every version must answer this document as it is settled." : "No version has to pass this document any more.");
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      this._view.say(error.message);
+    }
+    this._draw();
+  }
+
+  /** A comment on what is chosen, or on the document. */
+  async comment(words) {
+    const { active, target } = this.choice;
+    const place = active ?? (target && { start: target[0], end: target[1] });
+    await this._tell(() => this.margin.comment(words, place), "Your comment is kept.");
+  }
+
+  async settle(comment) {
+    await this._tell(() => this.margin.settle(comment), comment.settled_at ? "The comment is open again." : "The comment is settled.");
+  }
+
+  async _tell(act, told) {
+    try {
+      await act();
+      this._view.say(told);
+    } catch (error) {
+      if (error.status === undefined) throw error;
+      this._view.say(error.message);
+    }
   }
 
   undo() {
@@ -266,6 +328,11 @@ export class Desk {
     this._draw();
   }
 
+  /** The item that is here already in place of its copy: the way back knows it. */
+  _known(item) {
+    return this.sheet.items.find((one) => isSame(one, item) && one.isOffered === item.isOffered) ?? item;
+  }
+
   _itemLike(span) {
     return this.sheet.items.find((item) => isSame(item, span)) ?? null;
   }
@@ -311,7 +378,9 @@ export class Desk {
         : (draft?.items ?? (this.decides ? withVotes(task.answers) : withOffers(task.document.spans, task.suggestions)));
       this.sheet = new Sheet(task.nesting, items, draft);
     }
+    this.effort.begin();
     this._view.opened(this);
+    if (task.document) this.margin.open(task.document);
   }
 
   /** A refused answer comes back to the person: nothing that was typed is lost. */
@@ -319,6 +388,10 @@ export class Desk {
     this._refused.set(entry.document_id, { entry, error });
     if (this.document?.id === entry.document_id) this.open(entry.document_id);
     this._draw();
+  }
+
+  _onStored(told) {
+    if (told?.check?.outcome === "taken") this._view.say("One suggestion was wrong on purpose. It is not in your answer: read what is offered before you take it.");
   }
 
   _mergeNotice({ entry, error }) {

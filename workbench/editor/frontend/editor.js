@@ -3,9 +3,12 @@
 import { labelColour } from "./colours.js";
 import { Desk } from "./desk.js";
 import { element, plural } from "./element.js";
-import { actionOf } from "./keys.js";
+import { KeyDialog } from "./keydialog.js";
+import { actionOf, bind } from "./keys.js";
+import { MarginView } from "./marginalia.js";
+import { call } from "./outbox.js";
 import { Paper } from "./paper.js";
-import { buttonWithKey, drawLabels, drawNotice, EntityList, helpDialog, savingState } from "./panels.js";
+import { buttonWithKey, drawLabels, drawNotice, EntityList, savingState } from "./panels.js";
 
 const running = new WeakMap();
 
@@ -29,7 +32,7 @@ class Editor {
     this._colourOf = (label) => labelColour(label, data.colours);
     const find = (name) => this._root.querySelector(`.${name}`);
     this._parts = Object.fromEntries(
-      ["why", "saving", "notice", "labels", "filter", "paper", "list", "count", "actions", "live", "done", "work"].map((name) => [name, find(name)]),
+      ["why", "saving", "notice", "labels", "filter", "paper", "list", "count", "margin", "actions", "live", "done", "work"].map((name) => [name, find(name)]),
     );
     this._paper = new Paper(this._parts.paper, root.querySelector("style.paint"), this._colourOf);
     const basis = data.source ? { source: data.source } : { dataset: data.dataset, order: data.order ?? "uncorrected" };
@@ -41,8 +44,18 @@ class Editor {
       onTake: (item) => this._chose(() => this._desk.take(item)),
       onRemove: (item) => this._chose(() => this._desk.remove(item)),
     });
-    this._help = helpDialog(() => this._help.close());
-    this._root.append(this._help);
+    this._margin = new MarginView(this._parts.margin, {
+      colourOf: this._colourOf,
+      onComment: (words) => this._chose(() => words && this._comment(words)),
+      onSettle: (comment) => this._chose(() => this._desk.settle(comment)),
+      onPlace: ({ start, end }) => this._chose(() => (this._desk.choice.choose([start, end]), this._draw(this._desk, true))),
+    });
+    this._help = new KeyDialog({
+      save: (bindings) => call("PUT", "/api/v1/preferences/keys", { bindings }),
+      onBound: () => this._drawActions(),
+      onClose: () => this._help.close(),
+    });
+    this._root.append(this._help.element);
     this._ending = new AbortController();
   }
 
@@ -58,7 +71,22 @@ class Editor {
     window.addEventListener("online", () => this._desk.outbox.flush(), { signal });
     window.addEventListener("pagehide", () => this._desk.putAway(), { signal });
     window.addEventListener("beforeunload", (event) => this._onUnload(event), { signal });
+    this._root.addEventListener("pointerdown", () => this._desk.effort.note(), { signal });
+    this._bindKeys();
     this._desk.start(this._data.document);
+  }
+
+  /** The person's own keys; without them those that the editor comes with hold. */
+  async _bindKeys() {
+    const told = await call("GET", "/api/v1/preferences/keys").catch(() => ({ bindings: {} }));
+    bind(told.bindings);
+    this._drawActions();
+    this._help.showBound();
+  }
+
+  async _comment(words) {
+    await this._desk.comment(words);
+    this._margin.field.value = "";
   }
 
   close() {
@@ -100,6 +128,7 @@ class Editor {
     this._list.draw(desk.sheet.items, desk.choice.active);
     this._drawHead(desk);
     this._drawLabels(desk);
+    this._margin.draw(desk.margin, desk.choice.active, desk.pen);
     if (this._parts.filter.value !== desk.filter) this._parts.filter.value = desk.filter;
     this._root.classList.toggle("characters", desk.choice.isCharacterwise);
     const chosen = desk.choice.active ?? (desk.choice.target && { start: desk.choice.target[0], end: desk.choice.target[1] });
@@ -115,7 +144,7 @@ class Editor {
   }
 
   _drawLabels(desk) {
-    const state = JSON.stringify([desk.task.labels, desk.pen, desk.filter]);
+    const state = JSON.stringify([desk.task.labels, desk.pen, desk.filter, [...desk.margin.guidelines.values()].map((one) => [one.label, one.version])]);
     if (state === this._labelsState) return;
     this._labelsState = state;
     this._shownLabels = drawLabels(this._parts.labels, desk.task.labels, {
@@ -123,6 +152,7 @@ class Editor {
       pen: desk.pen,
       filter: desk.filter,
       mayAdd: this._data.mayAddLabels,
+      meaningOf: (label) => desk.margin.guidelines.get(label)?.words ?? "",
       onChoose: (label) => this._chose(() => desk.label(label)),
       onAdd: (label) => this._chose(() => desk.addLabel(label)),
     });
@@ -131,7 +161,8 @@ class Editor {
   _drawHead(desk) {
     const { task, sheet } = desk;
     const left = task.remaining ? ` · ${plural(task.remaining, "document")} left` : "";
-    this._parts.why.textContent = `${task.reason}${left}`;
+    const pinned = desk.document.meta?.must_pass ? " · 📌 every version must pass it" : "";
+    this._parts.why.textContent = `${task.reason}${left}${pinned}`;
     const offered = sheet.offered.length;
     const joins = desk.document.revision === 0 && !desk.decides ? "offered, taken when you save" : "offered";
     this._parts.count.textContent = `${plural(sheet.standing.length, "entity", "entities")}${offered ? `, ${offered} ${joins}` : ""}`;
@@ -169,7 +200,8 @@ class Editor {
   _onKey(event) {
     // Streamlit has keys of its own on the page (r, c): none may hear what is meant for the text.
     event.stopPropagation();
-    if (this._help.open || event.isComposing) return;
+    this._desk.effort.note(true);
+    if (this._help.open || event.isComposing || event.target === this._margin.field) return;
     if (event.target === this._parts.filter) return this._onFilterKey(event);
     const isButton = event.target.closest?.("button") && (event.key === "Enter" || event.key === " ");
     const meant = isButton ? null : actionOf(event);
@@ -212,6 +244,9 @@ class Editor {
       takeAll: () => desk.takeAll(),
       everywhere: () => desk.everywhere(),
       filter: () => this._parts.filter.focus(),
+      comment: () => this._margin.field.focus(),
+      ask: () => desk.ask(),
+      pin: () => desk.pin(),
       undo: () => desk.undo(),
       redo: () => desk.redo(),
       leave: () => desk.leave(),

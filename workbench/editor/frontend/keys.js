@@ -1,4 +1,4 @@
-// Which key does what, and the page that says so.
+// Which key does what: as the editor comes, or as a person has bound it.
 
 export const KEYS = [
   { action: "save", keys: ["Enter"], help: "Accept what stands, save, and go on" },
@@ -20,6 +20,9 @@ export const KEYS = [
   { action: "takeAll", keys: ["Shift+Y"], help: "Take everything that is offered" },
   { action: "everywhere", keys: ["a"], help: "Label the same words everywhere in this document" },
   { action: "filter", keys: ["/", "l"], help: "Find a label by its name" },
+  { action: "comment", keys: ["k"], help: "Comment on what is chosen, or on the document" },
+  { action: "ask", keys: ["o"], help: "Ask the language model elsewhere, where there is one" },
+  { action: "pin", keys: ["m"], help: "Every version must answer this document as it is settled (reviewers)" },
   { action: "undo", keys: ["Ctrl+z", "u"], help: "Undo" },
   { action: "redo", keys: ["Ctrl+Shift+Z", "Ctrl+y"], help: "Do it again" },
   { action: "leave", keys: ["Escape"], help: "Choose nothing" },
@@ -27,8 +30,33 @@ export const KEYS = [
 ];
 export const LABEL_KEYS = "1234567890";
 
-const ACTION_OF = new Map(KEYS.flatMap(({ action, keys }) => keys.map((key) => [key, action])));
-const SHOWN = { ArrowRight: "→", ArrowLeft: "←", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del" };
+const SHOWN = { ArrowRight: "→", ArrowLeft: "←", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Delete: "Del", " ": "Space" };
+const DEFAULTS = Object.fromEntries(KEYS.map(({ action, keys }) => [action, keys]));
+const bound = { own: {}, keys: DEFAULTS, actions: actionsOf(DEFAULTS) };
+
+/** Let a person's own keys do what they say; {} returns to those that the editor comes with. */
+export function bind(own) {
+  bound.own = Object.fromEntries(Object.entries(own).filter(([action]) => action in DEFAULTS));
+  bound.keys = { ...DEFAULTS, ...bound.own };
+  bound.actions = actionsOf(bound.keys);
+}
+
+/** The keys of every action: {action: [key]}. */
+export function bindings() {
+  return bound.keys;
+}
+
+export function isBound() {
+  return Object.keys(bound.own).length > 0;
+}
+
+/** Why `key` cannot be the key of `action`, in one sentence; null when it can. */
+export function conflictOf(action, key) {
+  if (LABEL_KEYS.includes(key)) return `${key} labels; choose another key.`;
+  const other = bound.actions.get(key);
+  if (!other || other === action) return null;
+  return `${shownKey(key)} is taken: ${KEYS.find((one) => one.action === other).help}.`;
+}
 
 /** The action of a key press, {action, position} with the position of a label, or null. */
 export function actionOf(event) {
@@ -36,11 +64,12 @@ export function actionOf(event) {
     const position = LABEL_KEYS.indexOf(event.key);
     if (event.key.length === 1 && position >= 0) return { action: "label", position };
   }
-  const action = ACTION_OF.get(nameOf(event));
+  const action = bound.actions.get(nameOf(event));
   return action ? { action } : null;
 }
 
-function nameOf(event) {
+/** A key press by its name: "Shift+ArrowRight". */
+export function nameOf(event) {
   const parts = [];
   if (event.ctrlKey || event.metaKey) parts.push("Ctrl");
   if (event.altKey) parts.push("Alt");
@@ -56,5 +85,9 @@ export function shownKey(key) {
 
 /** The first key of an action, as a person reads it. */
 export function keyOf(action) {
-  return shownKey(KEYS.find((one) => one.action === action).keys[0]);
+  return shownKey(bound.keys[action][0]);
+}
+
+function actionsOf(keys) {
+  return new Map(Object.entries(keys).flatMap(([action, names]) => names.map((key) => [key, action])));
 }

@@ -36,8 +36,13 @@ export function isPassing(error) {
 }
 
 export class Outbox {
-  /** `onChange()` hears of every step; `onRefused(entry, error)` of an answer that no repetition would change. */
-  constructor(storage, send, { onChange, onRefused }) {
+  /**
+   * `onChange()` hears of every step, `onStored(entry, told)` of what the server said, `onRefused(entry, error)` of an
+   * answer that no repetition would change. `key`: where in the storage it waits.
+   */
+  constructor(storage, send, { onChange, onRefused, onStored = () => {} }, key = KEY) {
+    this._key = key;
+    this._onStored = onStored;
     this._storage = storage;
     this._send = send;
     this._onChange = onChange;
@@ -51,7 +56,7 @@ export class Outbox {
 
   get entries() {
     try {
-      return JSON.parse(this._storage.getItem(KEY) ?? "[]");
+      return JSON.parse(this._storage.getItem(this._key) ?? "[]");
     } catch {
       return [];
     }
@@ -84,8 +89,9 @@ export class Outbox {
   }
 
   async _deliver(entry) {
+    let told;
     try {
-      await this._send(entry);
+      told = await this._send(entry);
     } catch (error) {
       if (error.status === undefined) throw error;
       if (isPassing(error) || error.status === 401) {
@@ -100,6 +106,7 @@ export class Outbox {
     this._pauseMs = FIRST_PAUSE_MS;
     this.stored += 1;
     this._drop(entry);
+    this._onStored(entry, told);
     this._onChange();
     return true;
   }
@@ -115,7 +122,7 @@ export class Outbox {
   }
 
   _write(entries) {
-    this._storage.setItem(KEY, JSON.stringify(entries));
+    this._storage.setItem(this._key, JSON.stringify(entries));
   }
 }
 

@@ -1,12 +1,13 @@
 // What stands around the text: the labels, the list of entities, notices, the state of saving, the page of keys.
 
 import { element, plural } from "./element.js";
-import { KEYS, LABEL_KEYS, keyOf, shownKey } from "./keys.js";
+import { LABEL_KEYS, keyOf } from "./keys.js";
 
 const LISTED = 150;
 
-/** The buttons of the labels, and the field that finds one by its name. `mayAdd` lets a new name become a label. */
-export function drawLabels(host, labels, { colourOf, pen, filter, mayAdd, onChoose, onAdd }) {
+/** The buttons of the labels, and the field that finds one by its name. `mayAdd` lets a new name become a label;
+ * `meaningOf(label)` is what its guideline says, or "". */
+export function drawLabels(host, labels, { colourOf, pen, filter, mayAdd, meaningOf, onChoose, onAdd }) {
   const wanted = filter.trim().toLowerCase();
   const shown = labels.map((label, position) => ({ label, position })).filter(({ label }) => label.toLowerCase().includes(wanted));
   const buttons = shown.map(({ label, position }) =>
@@ -17,7 +18,7 @@ export function drawLabels(host, labels, { colourOf, pen, filter, mayAdd, onChoo
         class: `label${label === pen ? " pen" : ""}`,
         style: `--label:${colourOf(label)}`,
         "aria-pressed": String(label === pen),
-        title: label === pen ? "Every choice gets this label; press again to stop" : `Label as ${label}`,
+        title: [label === pen ? "Every choice gets this label; press again to stop" : `Label as ${label}`, meaningOf(label)].filter(Boolean).join("\n\n"),
         "data-label": label,
         onclick: () => onChoose(label),
       },
@@ -97,7 +98,7 @@ export class EntityList {
 
   _row(item) {
     const { surfaceOf, colourOf, onSelect, onTake, onRemove } = this._acts;
-    const sure = item.voters ? item.voters.join(", ") : item.confidence === undefined ? "" : `${Math.round(100 * item.confidence)} %`;
+    const sure = sureOf(item);
     const surface = surfaceOf(item).replace(/\s+/g, " ");
     const name = `${surface}, ${item.label}${item.isOffered ? ", offered" : ""}${sure ? `, ${item.voters ? `said ${sure}` : `${sure} sure`}` : ""}`;
     const small = (sign, verb, act) =>
@@ -122,29 +123,12 @@ function hint(text) {
   return element("li", { class: "hint", text });
 }
 
-/** The page of keys, as a dialog. */
-export function helpDialog(onClose) {
-  const rows = KEYS.map(({ keys, help }) =>
-    element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, ...keys.filter((key) => key !== "Shift+?").map((key) => element("kbd", { text: shownKey(key) }))),
-      element("td", { text: help }),
-    ),
-  );
-  const labels = element(
-    "tr",
-    {},
-    element("th", { scope: "row" }, element("kbd", { text: "1" }), "…", element("kbd", { text: "0" })),
-    element("td", { text: "The first ten labels: for the words chosen, or for the entity chosen" }),
-  );
-  const close = element("button", { type: "button", class: "plain", onclick: onClose, text: "Close" });
-  return element(
-    "dialog",
-    { class: "help", "aria-label": "Keys" },
-    element("div", { class: "helphead" }, element("strong", { text: "Keys" }), close),
-    element("table", {}, element("tbody", {}, labels, ...rows)),
-  );
+/** Who said it, or how sure its source is; the model is not named, for it is the one that offers most. */
+function sureOf(item) {
+  if (item.voters) return item.voters.join(", ");
+  const percent = item.confidence === undefined || item.confidence === null ? "" : `${Math.round(100 * item.confidence)} %`;
+  const source = item.isOffered && item.source && item.source !== "model" ? item.source : "";
+  return [source, percent].filter(Boolean).join(" ");
 }
 
 /** What stands over the text when something has to be settled: a sentence, and the ways out. */
