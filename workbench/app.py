@@ -76,7 +76,7 @@ def main() -> None:
     except ApiError as error:
         explain(error)
         return
-    chosen = st.navigation(_menu(person), position="sidebar" if person else "hidden")
+    chosen = st.navigation(_menu(person), position="sidebar" if person else "hidden", expanded=True)
     if person is None:
         guarded(sign_in.page)()
         return

@@ -361,3 +361,78 @@ def test_access_is_for_administrators(two_versions: World) -> None:
     with visiting(two_versions, "access", "engineer") as page:
         assert "For administrators" in words(page)
         assert not page.button
+
+
+# --- the desk: search, sources, guidelines, history, snapshots ---
+
+
+def test_labels_are_changed_after_a_preview_and_back(world: World) -> None:
+    world.add_dataset()
+    with visiting(world, "search", "reviewer") as page:
+        assert "27 documents" in words(page)
+        page.selectbox(key="change_kind").select("merge").run()
+        page.multiselect(key="change_labels").select("per").run()
+        page.selectbox(key="change_target").select("geo").run()
+        page.button(key="change_preview").click().run()
+        assert not page.exception
+        assert "**27 documents** would change: 27 per." in words(page)
+        next(button for button in page.button if button.label == "Make this change").click().run()
+        assert "27 documents changed" in words(page)
+        next(button for button in page.button if button.label == "Take it back").click().run()
+        assert list(page.dataframe[-1].value["State"]) == ["taken back"]
+
+
+def test_a_source_is_added_and_switched_off_on_the_page(world: World) -> None:
+    world.add_dataset()
+    with visiting(world, "sources", "engineer") as page:
+        assert "endpoint" not in page.selectbox(key="source_kind").options
+        page.selectbox(key="source_kind").select("pattern").run()
+        page.text_input(key="source_name").input("numbers").run()
+        next(field for field in page.text_input if field.label == "Pattern").input(r"\d+")
+        next(button for button in page.button if button.label == "Save it").click().run()
+        assert not page.exception
+        assert "**numbers** · A pattern" in words(page)
+        page.toggle[0].set_value(False).run()
+        assert page.toggle[0].value is False
+
+
+def test_a_guideline_is_written_with_examples_and_names_what_is_older(world: World) -> None:
+    world.add_dataset()
+    with visiting(world, "guidelines", "reviewer") as page:
+        what, examples = page.text_area
+        what.input("Places with a name.")
+        examples.input("+ flew to [Oslo]\n- Oslo accords")
+        next(button for button in page.button if button.label == "Write version 1").click().run()
+        assert "does not fit" in page.warning[0].value
+        page.text_area[1].input("+ flew to [Oslo]\n- the [Oslo] accords")
+        next(button for button in page.button if button.label == "Write version 1").click().run()
+        assert not page.exception
+        assert "Places with a name." in words(page)
+        assert any("27 settled documents older" in one.label for one in page.expander)
+
+
+def test_a_snapshot_is_frozen_and_compared_with_the_one_before(world: World) -> None:
+    world.add_dataset()
+    with visiting(world, "snapshots", "engineer") as page:
+        next(button for button in page.button if button.label == "Freeze it now").click().run()
+        assert list(page.dataframe[0].value["Documents"]) == [27]
+        with world.database.transaction() as connection:
+            document = list_documents(connection, "news")[0][0]
+            save_correction(
+                connection, document.id, base_revision=1, spans=[], operation_id="a correction", author="bo"
+            )
+        next(button for button in page.button if button.label == "Freeze it now").click().run()
+        assert not page.exception
+        assert "1 document changed" in words(page)
+
+
+def test_only_an_administrator_is_offered_to_erase_a_text(world: World) -> None:
+    world.add_dataset()
+    with world.database.reading() as connection:
+        document = list_documents(connection, "news")[0][0]
+    for role, may in (("reviewer", False), ("admin", True)):
+        with visiting(world, "history", role) as page:  # type: ignore[arg-type]
+            page.text_input(key="history_document").input(document.id).run()
+            assert not page.exception
+            assert any("Erase" in one.label for one in page.expander) is may
+    assert document.text in "\n".join(TEXTS)

@@ -12,11 +12,11 @@ export class KeyDialog {
     this._rows = element("tbody", {});
     this._said = element("p", { class: "hint", role: "status" });
     const reset = element("button", { type: "button", class: "plain", text: "As they came", onclick: () => this._store({}) });
-    const close = element("button", { type: "button", class: "plain", text: "Close", onclick: onClose });
+    const close = element("button", { type: "button", class: "plain", text: "Close", autofocus: true, onclick: onClose });
     this.element = element(
       "dialog",
       { class: "help", "aria-label": "Keys" },
-      element("div", { class: "helphead" }, element("strong", { text: "Keys" }), element("span", { class: "ways" }, reset, close)),
+      element("div", { class: "helphead" }, element("strong", { text: "Keys" }), element("span", { class: "ways" }, close, reset)),
       this._said,
       element("table", {}, this._rows),
     );
