@@ -8,6 +8,7 @@ from typing import Literal
 
 from annotation.snapshots import SnapshotDocument, read_snapshot
 from ner.documents import EntitySpan
+from registry.bucket import Bucket
 
 Kind = Literal["added", "removed", "label", "border"]
 
@@ -39,13 +40,15 @@ class SnapshotDiff:
     changes: list[SpanChange] = field(default_factory=list)
 
 
-def compare_snapshots(folder: Path, before: str, after: str, *, limit: int = 200) -> SnapshotDiff:
+def compare_snapshots(
+    folder: Path, before: str, after: str, *, limit: int = 200, bucket: Bucket | None = None
+) -> SnapshotDiff:
     """What changed. Spans of documents that only one of them has count as added or removed.
 
     Raises as `read_snapshot` does, for either of them.
     """
-    old = {document.document_id: document for document in read_snapshot(folder, before)}
-    new = {document.document_id: document for document in read_snapshot(folder, after)}
+    old = {document.document_id: document for document in read_snapshot(folder, before, bucket)}
+    new = {document.document_id: document for document in read_snapshot(folder, after, bucket)}
     diff = SnapshotDiff(documents_added=len(new.keys() - old.keys()), documents_removed=len(old.keys() - new.keys()))
     for identifier in [*old, *(identifier for identifier in new if identifier not in old)]:
         changes = list(_changes(old.get(identifier), new.get(identifier)))

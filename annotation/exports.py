@@ -14,6 +14,7 @@ from annotation.formats import Report, WrittenDocument, writer
 from annotation.snapshots import SnapshotDocument, read_snapshot
 from annotation.stored import load_dataset, spans_of
 from ner import tables
+from registry.bucket import Bucket
 
 _documents = tables.documents
 _ROWS_AT_A_TIME = 1_000
@@ -50,7 +51,12 @@ def report_export(connection: Connection, dataset: str, format_name: str, scheme
 
 
 def export_snapshot(
-    folder: Path, snapshot_hash: str, format_name: str, stream: BinaryIO, scheme: str | None = None
+    folder: Path,
+    snapshot_hash: str,
+    format_name: str,
+    stream: BinaryIO,
+    scheme: str | None = None,
+    bucket: Bucket | None = None,
 ) -> ExportSummary:
     """Write a snapshot into a stream of bytes: the same bytes whenever and by whomever it is exported.
 
@@ -58,7 +64,7 @@ def export_snapshot(
     """
     write = writer(format_name, scheme)
     report = Report()
-    frozen = read_snapshot(folder, snapshot_hash)
+    frozen = read_snapshot(folder, snapshot_hash, bucket)
     write((_written(document) for document in frozen), stream, report)
     return ExportSummary(report.documents, dict(report.entities.most_common()), report.losses())
 

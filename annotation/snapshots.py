@@ -23,6 +23,7 @@ from ner.database import lock_for_appending, utc_now
 from ner.documents import EntitySpan
 from ner.errors import Conflict, InvalidInput, MalformedFile, NotFound
 from registry import audit
+from registry.bucket import Bucket
 
 _documents, _revisions, _snapshots = tables.documents, tables.revisions, tables.snapshots
 _ROWS_AT_A_TIME = 1_000
@@ -64,11 +65,12 @@ class SnapshotDocument:
     must_pass: bool = False
 
 
-def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path) -> Snapshot:
+def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path, bucket: Bucket | None = None) -> Snapshot:
     """Write the gold documents of a dataset, in order, to `folder/snapshots/<hash>.jsonl.gz`, and note it.
 
     The hash is over canonical lines (JSON, sorted keys, no blanks, UTF-8), so the same content is the same snapshot:
-    one file and one row, whenever and by whomever it is frozen. The file appears whole or not at all.
+    one file and one row, whenever and by whomever it is frozen. The file appears whole or not at all, and in the bucket
+    too where there is one.
 
     Raises NotFound for the dataset, Conflict when it has no gold document.
     """
@@ -81,6 +83,8 @@ def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path) ->
         if not documents:
             raise Conflict(f"The dataset '{dataset}' has no gold document; label or correct some first.")
         draft.replace(target / f"{digest}.jsonl.gz")
+        if bucket is not None and not bucket.holds(_key(digest)):
+            bucket.put(target / f"{digest}.jsonl.gz", _key(digest))
     finally:
         draft.unlink(missing_ok=True)
     snapshot = Snapshot(digest, dataset, documents, dict(entities.most_common()), sorted(entities))
@@ -88,15 +92,17 @@ def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path) ->
     return snapshot
 
 
-def read_snapshot(folder: Path, snapshot_hash: str) -> list[SnapshotDocument]:
-    """The documents of a snapshot, in the dataset's order.
+def read_snapshot(folder: Path, snapshot_hash: str, bucket: Bucket | None = None) -> list[SnapshotDocument]:
+    """The documents of a snapshot, in the dataset's order; fetched from the bucket where this machine has no copy.
 
     Raises InvalidInput for what is no hash, NotFound when the file is not there, MalformedFile when its content is
     not what was frozen.
     """
     if not _HASH.fullmatch(snapshot_hash):
         raise InvalidInput(f"'{snapshot_hash}' is not a snapshot's hash of 64 hexadecimal digits.")
-    path = folder / "snapshots" / f"{snapshot_hash}.jsonl.gz"
+    path = folder / _key(snapshot_hash)
+    if bucket is not None and not path.exists():
+        _fetch(bucket, snapshot_hash, path)
     if not path.exists():
         raise NotFound(f"There is no snapshot {snapshot_hash} in {folder}.")
     try:
@@ -145,6 +151,20 @@ def _write_whole(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{uuid.uuid4().hex}.part")
     draft.write_bytes(content)
     draft.replace(path)
+
+
+def _fetch(bucket: Bucket, snapshot_hash: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        if bucket.fetch(_key(snapshot_hash), draft):
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _key(snapshot_hash: str) -> str:
+    return f"snapshots/{snapshot_hash}.jsonl.gz"
 
 
 def list_snapshots(connection: Connection, dataset: str | None = None) -> list[NotedSnapshot]:

@@ -37,6 +37,7 @@ STATUS: dict[str, int] = {
     "no_serving_version": 503,
     "broken_package": 503,
     "database_away": 503,
+    "bucket_away": 503,
     "overloaded": 503,
     "not_signed_in": 401,
     "not_allowed": 403,

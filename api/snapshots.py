@@ -16,6 +16,7 @@ from api.schemas.datasets import SnapshotComparison, SnapshotList, SnapshotShape
 from api.schemas.documents import SpanShape
 from api.shapes import spans_shape
 from ner.documents import EntitySpan
+from registry.bucket import open_bucket
 
 router = guarded_router(prefix="/api/v1", tags=["text"], responses=refusals(401, 403))
 
@@ -41,7 +42,14 @@ def list_all(wiring: Wired, dataset: str | None = None) -> SnapshotList:
 def freeze_dataset(name: str, wiring: Wired, caller: Called) -> SnapshotShape:
     """Freeze a dataset's gold as it is now. The same content gives the same hash, and one snapshot."""
     with wiring.database.transaction() as connection:
-        return _shape(freeze(connection, name, actor=caller.name, folder=wiring.settings.artifacts))
+        frozen = freeze(
+            connection,
+            name,
+            actor=caller.name,
+            folder=wiring.settings.artifacts,
+            bucket=open_bucket(wiring.settings),
+        )
+    return _shape(frozen)
 
 
 @router.get("/snapshots/{snapshot}/export", response_class=FileResponse, responses=refusals(404, 422))
@@ -50,7 +58,8 @@ def export(snapshot: str, wiring: Wired, format_name: Format = "jsonl", scheme: 
     """The snapshot as a file: the same bytes each time. The header X-Export-Summary says what the format lost."""
 
     def write(stream: BinaryIO) -> ExportSummary:
-        return export_snapshot(wiring.settings.artifacts, snapshot, format_name, stream, scheme)
+        bucket = open_bucket(wiring.settings)
+        return export_snapshot(wiring.settings.artifacts, snapshot, format_name, stream, scheme, bucket)
 
     return file_response(wiring.settings.home, write, lambda: get_format(format_name).filename(snapshot[:12]))
 
@@ -61,7 +70,8 @@ def compare(
     before: str, after: str, wiring: Wired, limit: Annotated[int, Query(ge=0, le=5_000)] = 200
 ) -> SnapshotComparison:
     """What changed from one snapshot to another: documents and spans, counted by kind and label, the first shown."""
-    diff = compare_snapshots(wiring.settings.artifacts, before, after, limit=limit)
+    bucket = open_bucket(wiring.settings)
+    diff = compare_snapshots(wiring.settings.artifacts, before, after, limit=limit, bucket=bucket)
     return _comparison(before, after, diff)
 
 

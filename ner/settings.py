@@ -21,10 +21,23 @@ class Settings(BaseSettings):
     home: Path = Field(Path("var"), description="The one folder that holds all state.")
     host: str = Field("127.0.0.1", description="Address that the workbench and the API listen on.")
     port: int = Field(8000, ge=1, le=65535, description="Port of the workbench and the API.")
+    https_port: int = Field(8443, ge=1, le=65535, description="Port of the gateway, for people and programs (TLS).")
+    tls_certificate: str = Field("", description="PEM file of the gateway; empty means a self-signed one in NER_HOME.")
+    tls_private_key: str = Field("", description="PEM file of the certificate's key.")
+    api_replicas: int = Field(3, ge=1, le=64, description="API processes behind the gateway.")
+    gateway_requests_per_second: int = Field(
+        1000, ge=1, description="Requests a second from one address that the gateway lets through."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1", description="Addresses whose X-Forwarded headers are believed: the gateway's."
+    )
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in NER_HOME.")
     redis_url: str = Field("", description="Redis URL; empty means counters and cache in process.")
-    artifacts_url: str = Field("", description="Folder for packages and snapshots; empty means NER_HOME/artifacts.")
+    artifacts_url: str = Field(
+        "", description="Folder or s3:// bucket of packages and snapshots; empty means NER_HOME/artifacts."
+    )
+    s3_endpoint_url: str = Field("", description="Address of an S3 store that is not Amazon's.")
     mlflow_url: str = Field("", description="MLflow tracking URI; empty means SQLite in NER_HOME.")
     secret_key: str = Field("", description="Key of sessions and hashes; empty means one kept in NER_HOME.", repr=False)
     old_secret_keys: list[str] = Field(
@@ -90,8 +103,15 @@ class Settings(BaseSettings):
 
     @property
     def artifacts(self) -> Path:
-        """The folder of packages and snapshots."""
-        return Path(self.artifacts_url.removeprefix("file://")) if self.artifacts_url else self.home / "artifacts"
+        """The folder of packages and snapshots; beside a bucket, what this machine has fetched of it."""
+        if not self.artifacts_url or self.bucket_url:
+            return self.home / "artifacts"
+        return Path(self.artifacts_url.removeprefix("file://"))
+
+    @property
+    def bucket_url(self) -> str:
+        """The bucket of packages and snapshots; empty where they are kept in a folder."""
+        return self.artifacts_url if self.artifacts_url.startswith("s3://") else ""
 
     @property
     def signing_keys(self) -> tuple[Path, Path]:

@@ -1,15 +1,22 @@
-"""A version's package is a folder of plain files; its digest names exactly those bytes."""
+"""A version's package is a folder of plain files; its digest names exactly those bytes.
+
+Beside a bucket the folder is what this machine has fetched: the bucket holds each package as one archive.
+"""
 
 import hashlib
 import json
 import os
 import shutil
+import tarfile
+import tempfile
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ner.errors import BrokenPackage
 from ner.settings import Settings
+from registry.bucket import Bucket, open_bucket
 from registry.signatures import SIGNATURE, Signatures
 
 FOLDER = "versions"
@@ -24,15 +31,16 @@ def package_digest(folder: Path) -> str:
 def open_store(settings: Settings) -> "PackageStore":
     """The packages of this installation, signed and checked with its keys."""
     signatures = Signatures(*settings.signing_keys, is_required=bool(settings.signing_public_key))
-    return PackageStore(settings.artifacts / FOLDER, signatures)
+    return PackageStore(settings.artifacts / FOLDER, signatures, open_bucket(settings))
 
 
 class PackageStore:
     """Packages by version, below one root folder; without `signatures` they are held by their digests alone."""
 
-    def __init__(self, root: Path, signatures: Signatures | None = None) -> None:
+    def __init__(self, root: Path, signatures: Signatures | None = None, bucket: Bucket | None = None) -> None:
         self.root = root
         self._signatures = signatures
+        self._bucket = bucket
 
     def add(self, version: str, folder: Path) -> str:
         """Copy `folder` in as the package of `version`, sign it, and return its digest.
@@ -51,14 +59,21 @@ class PackageStore:
         if target.exists():
             shutil.rmtree(target)
         draft.rename(target)
-        return _digest_of(sums)
+        digest = _digest_of(sums)
+        if self._bucket is not None:
+            self._publish(self._bucket, version, digest)
+        return digest
 
     def folder(self, version: str, digest: str) -> Path:
         """The package's folder, every file checked against `digest`.
 
+        What this machine does not hold as it was registered is fetched from the bucket, where there is one.
+
         Raises BrokenPackage when it is missing, any file was changed, added or removed, or its signature is not ours.
         """
         folder = self.root / version
+        if self._bucket is not None and not self._holds(folder, digest):
+            self._fetch(self._bucket, version, digest)
         if not folder.is_dir():
             raise BrokenPackage(f"The package of version {version} is missing: there is no {folder}.")
         found = package_digest(folder)
@@ -82,6 +97,8 @@ class PackageStore:
         signed, refused = [], []
         for version, digest in digests.items():
             folder = self.root / version
+            if self._bucket is not None and not folder.is_dir():
+                self._fetch(self._bucket, version, digest)
             if not folder.is_dir():
                 refused.append(f"Version {version}: its package is not here.")
             elif self._signatures.vouches_for(folder):
@@ -90,9 +107,42 @@ class PackageStore:
                 refused.append(f"Version {version}: its package is not the one that was registered and signed.")
             else:
                 self._signatures.sign(folder)
+                if self._bucket is not None:
+                    self._publish(self._bucket, version, digest)
                 signed.append(version)
         self._signatures.forget_older()
         return signed, refused
+
+    def _holds(self, folder: Path, digest: str) -> bool:
+        if not folder.is_dir() or package_digest(folder) != digest:
+            return False
+        # Signed anew on another machine, a package has another signature in the bucket.
+        signatures = self._signatures
+        return signatures is None or not signatures.are_expected or signatures.vouches_for(folder)
+
+    def _publish(self, bucket: Bucket, version: str, digest: str) -> None:
+        with tempfile.NamedTemporaryFile(dir=self.root, prefix=".", suffix=".tar") as packed:
+            with tarfile.open(fileobj=packed, mode="w") as archive:
+                archive.add(self.root / version, arcname=".")
+            packed.flush()
+            bucket.put(Path(packed.name), _key(version, digest))
+
+    def _fetch(self, bucket: Bucket, version: str, digest: str) -> None:
+        draft = self.root / f".{version}.{uuid.uuid4().hex}"
+        draft.mkdir(parents=True)
+        packed = draft.with_suffix(".tar")
+        try:
+            if not bucket.fetch(_key(version, digest), packed):
+                return
+            with tarfile.open(packed) as archive:
+                archive.extractall(draft, filter="data")
+            shutil.rmtree(self.root / version, ignore_errors=True)
+            # Another process may have put the same package there in this moment.
+            with suppress(OSError):
+                draft.rename(self.root / version)
+        finally:
+            packed.unlink(missing_ok=True)
+            shutil.rmtree(draft, ignore_errors=True)
 
     def _sign(self, draft: Path) -> None:
         if self._signatures is None:
@@ -112,6 +162,10 @@ def _sums(folder: Path) -> dict[str, str]:
             with path.open("rb") as stream:
                 sums[path.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
     return sums
+
+
+def _key(version: str, digest: str) -> str:
+    return f"{FOLDER}/{version}/{digest}.tar"
 
 
 def _digest_of(sums: dict[str, str]) -> str:

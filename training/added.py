@@ -16,6 +16,7 @@ from ner.errors import InvalidInput
 from ner.predictions import Tagger
 from ner.settings import Settings
 from ner.tokens import tokenize, words
+from registry.bucket import open_bucket
 from registry.features import build_vocabulary
 from registry.packages import open_store, package_digest
 from registry.taggers import load_tagger
@@ -58,9 +59,10 @@ def add_version(
     started = utc_now()
     source = _recognise(folder)
     report("reading the dataset")
+    bucket = open_bucket(settings)
     with database.transaction() as connection:
-        snapshot = freeze(connection, dataset, actor=actor, folder=settings.artifacts)
-    stored = read_snapshot(settings.artifacts, snapshot.hash)
+        snapshot = freeze(connection, dataset, actor=actor, folder=settings.artifacts, bucket=bucket)
+    stored = read_snapshot(settings.artifacts, snapshot.hash, bucket)
     parts = split([LabelledText(document.text, outermost(document.spans)) for document in stored])
     vocabulary = build_vocabulary(word for one in parts.train for word in words(one.text, tokenize(one.text)))
     with new_draft(settings, f"added-{uuid.uuid4().hex}") as draft:

@@ -10,6 +10,7 @@ from ner.documents import LabelledText, outermost
 from ner.errors import InvalidInput
 from ner.settings import Settings
 from registry import runs
+from registry.bucket import open_bucket
 from registry.runs import Run
 from training.leaks import near_duplicates
 from training.splits import Splits, split
@@ -42,10 +43,11 @@ def freeze_dataset(database: Database, settings: Settings, run: Run) -> Frozen:
 
     Raises InvalidInput when there is too little to learn from: fewer than 30 documents, or a part without entities.
     """
+    bucket = open_bucket(settings)
     with database.transaction() as connection:
-        snapshot = freeze(connection, run.dataset, actor=run.requested_by, folder=settings.artifacts)
+        snapshot = freeze(connection, run.dataset, actor=run.requested_by, folder=settings.artifacts, bucket=bucket)
         runs.note_snapshot(connection, run, snapshot.hash)
-    stored = read_snapshot(settings.artifacts, snapshot.hash)
+    stored = read_snapshot(settings.artifacts, snapshot.hash, bucket)
     flat = {document.document_id: LabelledText(document.text, outermost(document.spans)) for document in stored}
     parts = split([flat[document.document_id] for document in stored if not document.must_pass])
     leaks = {place for place, _ in near_duplicates(_texts(parts.train), _texts([*parts.dev, *parts.test]))}

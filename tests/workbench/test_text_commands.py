@@ -17,6 +17,8 @@ from ner.database import Database
 from ner.migrations import migrate
 from ner.settings import Settings, secret_key
 from registry import keys
+from registry.bucket import Bucket
+from tests.objects import OwnObjects
 from tests.running import COMMAND
 from workbench.commands import cli
 
@@ -93,3 +95,20 @@ def test_a_name_of_the_hub_is_refused_in_a_sentence_and_a_missing_file_is_a_misu
 
 def test_an_export_needs_a_file_or_a_report() -> None:
     assert CliRunner().invoke(cli, ["export", "--dataset", "x", "--format", "jsonl"]).exit_code == 2
+
+
+def test_a_dataset_is_written_to_a_bucket(
+    command: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "news.jsonl"
+    file.write_text('{"text": "Ada in Rome", "spans": [[0, 3, "per"]]}\n')
+    command("import", str(file), "--dataset", "news")
+    with OwnObjects(tmp_path_factory.mktemp("objects"), "exports") as objects:
+        for name, value in (objects.environment() | {"NER_S3_ENDPOINT_URL": objects.url}).items():
+            monkeypatch.setenv(name, value)
+        asked = ("export", "--dataset", "news", "--format", "jsonl", "--output")
+        assert command(*asked, "s3://exports/2026/news.jsonl")["documents"] == 1
+        assert Bucket("s3://exports/2026", objects.url).fetch("news.jsonl", tmp_path / "back.jsonl")
+        assert json.loads((tmp_path / "back.jsonl").read_text())["text"] == "Ada in Rome"
+        misused = subprocess.run([COMMAND, *asked, "s3://exports"], capture_output=True, text=True, check=False)
+        assert (misused.returncode, "names no object" in misused.stderr) == (2, True)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 from tqdm import tqdm
 
 from ner.errors import InvalidInput
+from ner.settings import load_settings
 from workbench.commands.output import json_option, show
 from workbench.commands.server import Server, ServerRefused
 
@@ -84,12 +86,12 @@ def _describe_import(result: dict[str, Any]) -> str:
 @click.command("export")
 @click.option("--dataset", required=True)
 @click.option("--format", "format_name", required=True, help="Format to write.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
+@click.option("--output", help="File to write, or s3://bucket/key.")
 @click.option("--scheme", help="Tagging scheme of CoNLL: IOB1, IOB2 (default), IOE2, BILOU or BMES.")
 @click.option("--report", is_flag=True, help="Write nothing; say what the file would hold and lose.")
 @json_option
 def export_command(
-    dataset: str, format_name: str, output: Path | None, scheme: str | None, report: bool, as_json: bool
+    dataset: str, format_name: str, output: str | None, scheme: str | None, report: bool, as_json: bool
 ) -> None:
     """Write a dataset's documents, with their newest spans, to a file. The report lists what the format loses."""
     asked = {"format": format_name} | ({"scheme": scheme} if scheme else {})
@@ -99,8 +101,20 @@ def export_command(
         return
     if output is None:
         raise click.UsageError("Missing option '--output' (or '--report').")
-    summary = download(path, asked, output)
+    summary = _to_bucket(path, asked, output) if output.startswith("s3://") else download(path, asked, Path(output))
     show(summary, as_json, lambda it: _describe_export(it, output))
+
+
+def _to_bucket(path: str, asked: dict[str, Any], address: str) -> dict[str, Any]:
+    from registry.bucket import Bucket
+
+    folder, _, key = address.rpartition("/")
+    if folder in {"s3:", "s3:/"} or not key:
+        raise click.UsageError(f"'{address}' names no object; write s3://bucket/key.")
+    with tempfile.TemporaryDirectory() as scratch:
+        summary = download(path, asked, Path(scratch) / key)
+        Bucket(folder, load_settings().s3_endpoint_url).put(Path(scratch) / key, key)
+    return summary
 
 
 def download(path: str, asked: dict[str, Any], output: Path) -> dict[str, Any]:
@@ -122,6 +136,6 @@ def _describe_report(summary: dict[str, Any]) -> str:
     return f"{summary['documents']:,} documents with {sum(summary['entities'].values()):,} entities.{losses}"
 
 
-def _describe_export(summary: dict[str, Any], output: Path) -> str:
+def _describe_export(summary: dict[str, Any], output: str) -> str:
     losses = "".join(f"\n  lost: {loss}" for loss in summary["losses"])
     return f"{summary['documents']:,} documents with {summary['entities']:,} entities written to {output}.{losses}"
