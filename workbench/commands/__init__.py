@@ -16,6 +16,7 @@ from workbench.commands.frozen import snapshots
 from workbench.commands.labels import labels
 from workbench.commands.learning import evaluate, train
 from workbench.commands.people import demo, keys, users
+from workbench.commands.policy import certificate, policy
 from workbench.commands.rollout import canary, promote, rollback, simulate, versions
 from workbench.commands.rotation import rotate_secret as _rotate_secret  # noqa: F401 - joins the group 'keys'
 from workbench.commands.text import export_command, import_command
@@ -31,7 +32,7 @@ def cli() -> None:
 
 for _command in (
     *(up, import_command, export_command, snapshots, labels, train, evaluate, predict, bulk, versions, canary, promote),
-    *(rollback, rollout, simulate, audit, keys, users, demo, backup, restore, doctor),
+    *(rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, doctor, certificate),
 ):
     cli.add_command(_command)
 
