@@ -18,7 +18,7 @@ FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home ner && mkdir /state && chown ner /state
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 NER_HOME=/state NER_HOST=0.0.0.0
-USER ner
+USER 10001:10001
 WORKDIR /home/ner
 VOLUME /state
 EXPOSE 8000

@@ -1,5 +1,6 @@
 # MLflow's own server, with the drivers for PostgreSQL and S3.
 FROM python:3.11-slim-bookworm AS build
+WORKDIR /build
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir uv==0.13.9
 COPY deploy/requirements/mlflow.txt requirements.txt
 RUN /venv/bin/uv pip install --python /venv/bin/python --no-cache --require-hashes -r requirements.txt
@@ -8,7 +9,8 @@ FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home ner
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
-USER ner
+USER 10001:10001
 WORKDIR /home/ner
 EXPOSE 5000
-CMD ["mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--allowed-hosts", "mlflow:5000,localhost:5000,127.0.0.1:5000"]
+# Everything is under the gateway's path: programs call http://mlflow:5000/mlflow.
+CMD ["mlflow", "server", "--host", "0.0.0.0", "--port", "5000", "--static-prefix", "/mlflow", "--allowed-hosts", "mlflow:5000,localhost"]

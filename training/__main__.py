@@ -28,13 +28,14 @@ def main() -> None:
 
 
 @main.command()
-def worker() -> None:
+@click.option("--until-idle", is_flag=True, help="End when nothing waits any more: for machines that come and go.")
+def worker(until_idle: bool) -> None:
     """Take up training runs until SIGTERM or Ctrl-C."""
     from training.worker import work_until_stopped
 
     with _opened("worker") as (database, settings):
         migrate(database)
-        work_until_stopped(database, settings)
+        work_until_stopped(database, settings, until_idle=until_idle)
 
 
 @main.command()

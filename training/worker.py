@@ -57,15 +57,23 @@ class Worker:
         """The number of the process that trains now."""
         return self._training[1].pid if self._training is not None else None
 
-    def run_until(self, stopping: threading.Event) -> None:
-        """Work until the event is set, then stop what runs."""
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs here now."""
+        return self._training is None and self._mirror is None
+
+    def run_until(self, stopping: threading.Event, *, until_idle: bool = False) -> None:
+        """Work until the event is set, or until nothing is left to do; then stop what runs."""
         _log.info("The worker %s waits for runs.", self._name)
-        beside = self._rounds()
+        # A worker that comes and goes leaves what has to go on to the one that stays.
+        beside = [] if until_idle else self._rounds()
         for one in beside:
             one.start()
         try:
             while not stopping.is_set():
                 self.tick()
+                if until_idle and self.is_idle:
+                    break
                 stopping.wait(POLL_SECONDS)
         finally:
             rounds.stop(beside)
@@ -160,12 +168,12 @@ class Worker:
             self._mirror = _start("mirror")
 
 
-def work_until_stopped(database: Database, settings: Settings) -> None:
-    """Work in the main thread until SIGTERM or SIGINT."""
+def work_until_stopped(database: Database, settings: Settings, *, until_idle: bool = False) -> None:
+    """Work in the main thread until SIGTERM or SIGINT, or until nothing is left to do."""
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    Worker(database, settings).run_until(stopping)
+    Worker(database, settings).run_until(stopping, until_idle=until_idle)
 
 
 def _start(*arguments: str) -> subprocess.Popen[bytes]:

