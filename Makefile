@@ -5,8 +5,17 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
 WORKERS ?= 2
+PARTS := api training workbench mlflow
+TAG ?= 0.1.0
+REGISTRY ?=
+ROLLED := api worker workbench mlflow gateway
+# A Job cannot be changed once it ran: what prepared the last release makes way.
+MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; exit 2; }; \
+  $(BIN)/kubectl -n ner-$(OVERLAY) delete job/prepare --ignore-not-found >&2; \
+  $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
+  sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor
+.PHONY: up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +31,9 @@ $(BIN)/.installed: requirements.txt pyproject.toml
 
 up: $(BIN)/.installed ## Start everything on this machine, until Ctrl-C
 	@exec $(BIN)/workbench up
+
+up-production: $(BIN)/.installed ## Start everything on PostgreSQL and Redis behind a TLS gateway, until Ctrl-C: docs/deployment.md
+	@exec $(BIN)/workbench up --production
 
 test: $(BIN)/.installed ## Run every test, on SQLite and on PostgreSQL and Redis where they answer
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
@@ -55,6 +67,49 @@ load-test stress-test spike-test: $(BIN)/.installed ## Load, stress and spike an
 
 fuzz-test: $(BIN)/.installed ## 100,000 requests that nobody should send
 	@$(BIN)/python -m tests.benchmarks.fuzz $(ARGS)
+
+coverage: $(BIN)/.installed ## The same tests, and how much of the code they reach: build/coverage
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered \
+	  --cov-report=html:build/coverage --cov-report=xml:build/coverage.xml $(ARGS)
+
+audit: $(BIN)/.installed ## Known vulnerabilities in what the images install
+	@for part in $(PARTS); do \
+	  $(BIN)/pip-audit --require-hashes --disable-pip --requirement deploy/requirements/$$part.txt || exit 1; done
+
+licences: $(BIN)/.installed ## Refuse what may not be passed on freely
+	@$(BIN)/python -m tests.licences
+
+sbom: $(BIN)/.installed ## What each image holds, as CycloneDX: build/sbom
+	@mkdir -p build/sbom
+	@for part in $(PARTS); do \
+	  $(BIN)/cyclonedx-py requirements deploy/requirements/$$part.txt --of JSON -o build/sbom/$$part.json || exit 1; done
+
+smoke: $(BIN)/.installed ## Ask a running installation what its callers ask: make smoke URL=https://… (NER_API_KEY)
+	@test -n "$(URL)" || { echo "Name the installation: make smoke URL=https://host"; exit 2; }
+	@$(BIN)/python -m tests.smoke "$(URL)" $(ARGS)
+
+images: ## Build the four images, as REGISTRY/ner-workbench-…:TAG; PUSH=1 pushes them
+	@for part in api worker screens mlflow; do \
+	  file=$$part; test $$part = screens && file=workbench; \
+	  docker build --pull --file deploy/$$file.Dockerfile --tag $(REGISTRY)ner-workbench-$$part:$(TAG) . || exit 1; \
+	  test -z "$(PUSH)" || docker push $(REGISTRY)ner-workbench-$$part:$(TAG) || exit 1; done
+
+release: $(BIN)/.installed ## Put TAG into the cluster: make release OVERLAY=staging TAG=1.2.3 REGISTRY=host/
+	@$(MANIFESTS) | $(BIN)/kubectl apply -f -
+	@for name in $(ROLLED); do $(BIN)/kubectl -n ner-$(OVERLAY) rollout status --timeout=10m deployment/$$name || exit 1; done
+
+release-canary: $(BIN)/.installed ## The same, but stop when the first new API pod is up
+	@$(MANIFESTS) | $(BIN)/kubectl apply -f -
+	@$(BIN)/kubectl -n ner-$(OVERLAY) rollout pause deployment/api
+
+release-resume: $(BIN)/.installed ## Go on with a release that was stopped at its first pod
+	@$(BIN)/kubectl -n ner-$(OVERLAY) rollout resume deployment/api
+	@for name in $(ROLLED); do $(BIN)/kubectl -n ner-$(OVERLAY) rollout status --timeout=10m deployment/$$name || exit 1; done
+
+release-undo: $(BIN)/.installed ## Go back to the release before
+	@$(BIN)/kubectl -n ner-$(OVERLAY) rollout resume deployment/api || true
+	@for name in $(ROLLED); do $(BIN)/kubectl -n ner-$(OVERLAY) rollout undo deployment/$$name || exit 1; done
+	@for name in $(ROLLED); do $(BIN)/kubectl -n ner-$(OVERLAY) rollout status --timeout=10m deployment/$$name || exit 1; done
 
 lock: $(BIN)/.installed ## Resolve the dependencies anew into requirements.txt
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --python-version 3.11 --no-header -q -o requirements.txt
