@@ -8,6 +8,7 @@ from api.callers import COOKIE
 from api.roles import Called, Wired, guarded_router, public, role
 from api.schemas import SessionRequest, SessionShape
 from api.tokens import check_attempt
+from ner.roles import Role, require_role
 from registry.keys import prefix_of, use_sign_in_link
 
 router = guarded_router(tags=["people"])
@@ -36,10 +37,11 @@ async def open_session(body: SessionRequest, request: Request, response: Respons
     return SessionShape(name=caller.name, role=caller.role)
 
 
-@router.get("/api/v1/session", response_model=SessionShape, responses=refusals(401))
+@router.get("/api/v1/session", response_model=SessionShape, responses=refusals(401, 403, 422))
 @role("viewer")
-def show(caller: Called) -> SessionShape:
-    """Who this caller is."""
+def show(caller: Called, at_least: Role = "viewer") -> SessionShape:
+    """Who this caller is; refused where they do not hold the role `at_least`, which is what a gateway asks."""
+    require_role(caller.role, at_least)
     return SessionShape(name=caller.name, role=caller.role)
 
 

@@ -28,8 +28,9 @@ def free_port() -> int:
 class RunningWorkbench:
     """`workbench up`, from its first line to the last process it leaves behind: none."""
 
-    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, home: Path, settings: Mapping[str, str] | None = None, *options: str) -> None:
         self.home = home
+        self._options = options
         self.port, mlflow_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
@@ -46,7 +47,7 @@ class RunningWorkbench:
         self.output.parent.mkdir(parents=True, exist_ok=True)
         with self.output.open("wb") as stream:
             self._process = subprocess.Popen(
-                [COMMAND, "up"],
+                [COMMAND, "up", *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -90,7 +91,7 @@ def processes(settings: Settings) -> list[Process]:
         Process(
             "mlflow",
             mlflow_command(settings),
-            lambda: _answers(f"http://127.0.0.1:{settings.mlflow_port}/health"),
+            lambda: answers(f"http://127.0.0.1:{settings.mlflow_port}/health"),
             logs / "mlflow.log",
             {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
         ),
@@ -109,10 +110,16 @@ def mlflow_command(settings: Settings) -> list[str]:
 def door_is_healthy(settings: Settings) -> bool:
     """Whether the API answers, has a stable version loaded, and reaches its database."""
     try:
-        answer = httpx.get(f"http://{local_host(settings)}:{settings.port}/api/v1/ner/health", timeout=2)
+        answer = asking().get(f"http://{local_host(settings)}:{settings.port}/api/v1/ner/health")
         return answer.status_code == 200 and answer.json()["status"] == "healthy"
     except (httpx.HTTPError, ValueError, KeyError):
         return False
+
+
+@cache
+def asking() -> httpx.Client:
+    """For questions to this machine, over and over: without TLS, whose set-up costs more than the question."""
+    return httpx.Client(verify=False, timeout=2)
 
 
 def worker_is_alive(settings: Settings) -> bool:
@@ -181,11 +188,15 @@ def sole_launcher(settings: Settings) -> Iterator[None]:
         yield
 
 
-def check_ports(settings: Settings) -> None:
+def check_ports(settings: Settings, *, with_gateway: bool = False) -> None:
     """Raises InvalidSetting naming the first port that is taken."""
-    if settings.port == settings.mlflow_port:
-        raise InvalidSetting(f"NER_PORT and NER_MLFLOW_PORT are both {settings.port}; give them different ports.")
-    for name, port in (("NER_PORT", settings.port), ("NER_MLFLOW_PORT", settings.mlflow_port)):
+    ports = {"NER_PORT": settings.port, "NER_MLFLOW_PORT": settings.mlflow_port}
+    if with_gateway:
+        ports["NER_HTTPS_PORT"] = settings.https_port
+    for name, port in ports.items():
+        twin = next((other for other, its in ports.items() if its == port and other != name), None)
+        if twin is not None:
+            raise InvalidSetting(f"{name} and {twin} are both {port}; give them different ports.")
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -228,9 +239,10 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a GET of `url` is answered with 200."""
     try:
-        return httpx.get(url, timeout=2).status_code == 200
+        return asking().get(url).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -43,6 +43,7 @@ def serve(settings: Settings, app: object) -> None:
         port=settings.port,
         log_config=None,
         access_log=False,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=3,
     )
 

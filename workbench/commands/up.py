@@ -15,12 +15,13 @@ from ner.errors import NerError
 from ner.migrations import migrate
 from ner.settings import Settings, load_settings, secret_key, secret_keys, write_secret
 from registry import keys
+from registry.mlflow_server import PREFIX
 from registry.versions import list_versions
-from workbench import launcher
+from workbench import launcher, production
 from workbench.commands.server import admin_key_path
 
 _SIGN_IN_MINUTES = 24 * 60
-_TIMEOUT_SECONDS = 180.0
+_TIMEOUT_SECONDS = 420.0
 
 
 class _Stopped(BaseException):
@@ -28,7 +29,8 @@ class _Stopped(BaseException):
 
 
 @click.command()
-def up() -> None:
+@click.option("--production", is_flag=True, help="On PostgreSQL and Redis, with API replicas behind a TLS gateway.")
+def up(production: bool) -> None:
     """Start the workbench, the API, MLflow and the worker, and keep them running until Ctrl-C."""
     began = time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -36,19 +38,25 @@ def up() -> None:
     settings = load_settings()
     with launcher.sole_launcher(settings):
         try:
-            _run(settings, began)
+            _run(settings, began, production)
         except _Stopped:
             click.echo("Stopped.", err=True)
 
 
-def _run(settings: Settings, began: float) -> None:
+def _run(settings: Settings, began: float, is_production: bool) -> None:
     launcher.check_disk(settings)
-    launcher.check_ports(settings)
+    launcher.check_ports(settings, with_gateway=is_production)
+    if is_production:
+        production.check_servers(settings)
     database = Database(settings.database)
     migrate(database)
     _ensure_admin_key(database, settings)
     _ensure_starter(database)
-    children = launcher.processes(settings)
+    if is_production:
+        whole = production.installation(settings)
+        children, watch = whole.children, whole.watch
+    else:
+        children, watch = tuple(launcher.processes(settings)), None
     try:
         for process in children:
             process.start()
@@ -57,11 +65,15 @@ def _run(settings: Settings, began: float) -> None:
         ) as bar:
             launcher.wait_until_healthy(children, lambda _: bar.update(), _TIMEOUT_SECONDS)
         _announce(database, settings, children, time.monotonic() - began)
+        if watch is not None:
+            watch.start()
         launcher.keep_running(children, lambda line: click.echo(line, err=True))
     finally:
         # A second Ctrl-C must not interrupt the clean-up and leave a process behind.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        if watch is not None:
+            watch.stop()
         launcher.stop(children)
 
 
@@ -103,15 +115,18 @@ def _announce(database: Database, settings: Settings, children: Sequence[launche
         token = keys.create_sign_in_link(
             connection, secret_key(settings), user_name="admin", role="admin", minutes=_SIGN_IN_MINUTES
         )
-    here = launcher.address(settings)
     pids = {process.name: process.child.pid for process in children if process.child}
+    here, mlflow = launcher.address(settings), f"http://{launcher.local_host(settings)}:{settings.mlflow_port}/"
+    if "gateway" in pids:
+        here = f"https://{launcher.local_host(settings)}:{settings.https_port}"
+        mlflow = f"{here}{PREFIX}/"
     click.echo(
         f"Ready after {seconds:.0f} s. State is kept in {settings.home}. Ctrl-C stops everything.\n\n"
         f"  Workbench  {here}/\n"
         f"  API        {here}/api/v1   (key: {admin_key_path(settings)})\n"
         f"  Docs       {here}/docs\n"
         f"  Demos      {here}/demo\n"
-        f"  MLflow     http://{launcher.local_host(settings)}:{settings.mlflow_port}/\n"
+        f"  MLflow     {mlflow}\n"
         f"  Worker     process {pids['worker']}\n\n"
         f"Sign in, once: {here}/sign-in?token={token}"
     )
