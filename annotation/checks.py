@@ -86,14 +86,15 @@ def settle_check(
 
 def _wrong(dataset: Dataset, document: Document, author: str, offered: Sequence[Suggestion]) -> EntitySpan | None:
     """A plain word in small letters under some label, away from every span that stands or is offered."""
-    held = [(span.start, span.end) for span in document.spans] + [(one.start, one.end) for one in offered]
+    held = {place for span in document.spans for place in range(span.start, span.end)}
+    held |= {place for one in offered for place in range(one.start, one.end)}
     fitting = [
         (start, end)
         for start, end in tokenize(document.text)
         if end - start >= _SHORTEST
         and document.text[start:end].isalpha()
         and document.text[start:end].islower()
-        and not any(start < other_end and other_start < end for other_start, other_end in held)
+        and held.isdisjoint(range(start, end))
     ]
     if not fitting or not dataset.labels:
         return None

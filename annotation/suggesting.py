@@ -17,6 +17,8 @@ from ner.tokens import Token, tokenize
 _documents, _revisions = tables.documents, tables.revisions
 _RECENT = 500
 _LONGEST_REMEMBERED = 100
+# Spans are compared with those of the same stretch of characters: a long text has thousands.
+_REGION = 256
 # Who is heard first where two may not stand beside each other: what a person wrote down, then what people said.
 PRECEDENCE = ("pattern", "gazetteer", "memory", MODEL, "endpoint")
 
@@ -72,15 +74,20 @@ def without_contradictions(suggestions: Iterable[Suggestion], nesting: Nesting) 
     ranked = sorted(
         suggestions, key=lambda one: (PRECEDENCE.index(one.kind), one.start - one.end, one.start, one.label)
     )
-    kept: list[Suggestion] = []
+    kept: dict[EntitySpan, Suggestion] = {}
+    near: dict[int, list[Suggestion]] = defaultdict(list)
     for one in ranked:
-        same = next((place for place, other in enumerate(kept) if other.span == one.span), None)
+        same = kept.get(one.span)
         if same is not None:
-            if kept[same].confidence is None and one.confidence is not None:
-                kept[same] = replace(kept[same], confidence=one.confidence)
-        elif not any(_excludes(other, one, nesting) for other in kept):
-            kept.append(one)
-    return sorted(kept, key=lambda one: (one.start, -one.end, one.label))
+            if same.confidence is None and one.confidence is not None:
+                kept[one.span] = replace(same, confidence=one.confidence)
+            continue
+        places = range(one.start // _REGION, (one.end - 1) // _REGION + 1)
+        if not any(_excludes(other, one, nesting) for place in places for other in near.get(place, ())):
+            kept[one.span] = one
+            for place in places:
+                near[place].append(one)
+    return sorted(kept.values(), key=lambda one: (one.start, -one.end, one.label))
 
 
 def remembered(connection: Connection, dataset: Dataset) -> dict[str, tuple[str, int]]:

@@ -4,7 +4,7 @@ import { Choice } from "./choice.js";
 import { Effort } from "./effort.js";
 import { Margin } from "./marginalia.js";
 import { call, Drafts, Outbox } from "./outbox.js";
-import { isSame, Sheet, withOffers, withVotes } from "./sheet.js";
+import { byPlace, isSame, placeOf, Sheet, withOffers, withVotes } from "./sheet.js";
 import { Tasks } from "./tasks.js";
 import { IndexedText } from "./text.js";
 
@@ -199,7 +199,9 @@ export class Desk {
       const { suggestions, told } = await this.margin.ask();
       if (this.document?.id !== id) return;
       this.task.suggestions = [...this.task.suggestions, ...suggestions];
-      this.sheet.become(withOffers(this.sheet.items, suggestions).map((item) => this._known(item)));
+      const here = new Set(this.sheet.items.map(placeOf));
+      const fresh = suggestions.filter((one) => !here.has(placeOf(one)));
+      this.sheet.become([...this.sheet.items, ...fresh.map((one) => ({ ...one, origin: "model", isOffered: true }))].sort(byPlace));
       this._keep();
       this._view.say(told);
     } catch (error) {
@@ -326,11 +328,6 @@ export class Desk {
     if (isDone) this._keep();
     this._view.say(isDone ? told : otherwise);
     this._draw();
-  }
-
-  /** The item that is here already in place of its copy: the way back knows it. */
-  _known(item) {
-    return this.sheet.items.find((one) => isSame(one, item) && one.isOffered === item.isOffered) ?? item;
   }
 
   _itemLike(span) {

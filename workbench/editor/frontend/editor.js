@@ -108,9 +108,9 @@ class Editor {
       return;
     }
     this._paper.show(desk.text);
-    this._parts.paper.scrollTop = 0;
     this._drag = null;
-    if (this._ownsFocus()) this._parts.paper.focus({ preventScroll: true });
+    const isFocused = this._root.getRootNode().activeElement === this._parts.paper;
+    if (!isFocused && this._ownsFocus()) this._parts.paper.focus({ preventScroll: true });
   }
 
   /** Whether the editor may take the focus: nobody is typing elsewhere on the page. */

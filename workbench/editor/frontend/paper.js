@@ -4,6 +4,8 @@ import { byPlace, layers } from "./sheet.js";
 
 const DEEPEST = 3;
 const CHIP_GAP_PIXELS = 3;
+const FIRST_UNITS = 4000;
+const FIRST_PARAGRAPHS = 60;
 let instances = 0;
 
 export class Paper {
@@ -39,6 +41,9 @@ export class Paper {
     this._forget();
     this._paragraphs = paragraphsOf(text.text).map(([start, content], index) => paragraph(start, content, index));
     this._paragraphOfNode = new Map(this._paragraphs.map((one) => [one.node, one]));
+    this._unveiled = this._firstParagraphs();
+    // Before the text is there: to scroll afterwards would make the browser lay it out at once.
+    this._host.scrollTop = 0;
     this._host.replaceChildren(...this._paragraphs.map((one) => one.element));
     for (const one of this._paragraphs) this._watcher.observe(one.element);
   }
@@ -88,6 +93,7 @@ export class Paper {
     this._active = null;
     this._drawn = new Map();
     this._visible = new Set();
+    this._unveiled = new Set();
   }
 
   /** Put and erase what changed since the last time; `stale` collects the paragraphs whose chips changed. */
@@ -98,7 +104,10 @@ export class Paper {
     const wanted = new Map(items.map((item, index) => [item, this._styleOf(item, Math.min(depths[index], DEEPEST - 1))]));
     for (const [item, drawn] of this._drawn) {
       if (wanted.get(item) === drawn.name) continue;
-      for (const range of drawn.ranges) this._highlights.get(drawn.name).delete(range);
+      for (let index = drawn.index; index <= drawn.last; index += 1) {
+        this._veil(index, item);
+        this._paragraphs[index].touching.delete(item);
+      }
       this._paragraphs[drawn.index].items.delete(item);
       this._drawn.delete(item);
       stale.add(drawn.index);
@@ -107,15 +116,39 @@ export class Paper {
   }
 
   _put(item, name) {
-    const ranges = this._pieces(item).map(
-      ([node, start, end]) => new StaticRange({ startContainer: node, startOffset: start, endContainer: node, endOffset: end }),
-    );
     const index = this._paragraphAt(this._text.unit(item.start));
-    const highlight = this._highlightOf(name, 1);
-    for (const range of ranges) highlight.add(range);
+    const last = this._paragraphAt(this._text.unit(item.end) - 1);
+    this._drawn.set(item, { name, index, last });
     this._paragraphs[index].items.add(item);
-    this._drawn.set(item, { name, ranges, index });
+    for (let place = index; place <= last; place += 1) {
+      this._paragraphs[place].touching.add(item);
+      if (this._unveiled.has(place)) this._unveil(place, item);
+    }
     return index;
+  }
+
+  /** Paint an item in one paragraph. Only what is near the window is painted: at every change of a highlight the browser goes through all of its ranges. */
+  _unveil(index, item) {
+    const one = this._paragraphs[index];
+    if (one.ranges.has(item)) return;
+    const [start, end] = [this._text.unit(item.start) - one.start, this._text.unit(item.end) - one.start];
+    const range = new StaticRange({ startContainer: one.node, startOffset: Math.max(start, 0), endContainer: one.node, endOffset: Math.min(end, one.node.length) });
+    one.ranges.set(item, range);
+    this._highlightOf(this._drawn.get(item).name, 1).add(range);
+  }
+
+  _veil(index, item) {
+    const { ranges } = this._paragraphs[index];
+    const range = ranges.get(item);
+    if (!range) return;
+    ranges.delete(item);
+    this._highlights.get(this._drawn.get(item).name).delete(range);
+  }
+
+  /** The paragraphs that a text opens with, before the browser has told which are in sight. */
+  _firstParagraphs() {
+    const last = this._paragraphAt(Math.min(FIRST_UNITS, this._text.text.length));
+    return new Set(Array.from({ length: Math.min(last + 1, FIRST_PARAGRAPHS) }, (_, index) => index));
   }
 
   _mark(kind, priority, item) {
@@ -202,10 +235,20 @@ export class Paper {
       const index = Number(entry.target.dataset.index);
       if (this._paragraphs[index]?.element !== entry.target) continue;
       if (entry.isIntersecting) appeared.add(index);
-      else this._visible.delete(index);
+      else this._leave(index);
+    }
+    for (const index of appeared) {
+      this._unveiled.add(index);
+      for (const item of this._paragraphs[index].touching) this._unveil(index, item);
     }
     for (const index of appeared) this._visible.add(index);
     this._drawChips(appeared);
+  }
+
+  _leave(index) {
+    this._visible.delete(index);
+    if (!this._unveiled.delete(index)) return;
+    for (const item of this._paragraphs[index].touching) this._veil(index, item);
   }
 
   /** Names under the entities of these paragraphs: every place is read before anything is written. */
@@ -284,5 +327,5 @@ function paragraph(start, content, index) {
   chips.className = "chips";
   chips.setAttribute("aria-hidden", "true");
   element.append(line, chips);
-  return { element, node, chips, start, items: new Set() };
+  return { element, node, chips, start, items: new Set(), touching: new Set(), ranges: new Map() };
 }

@@ -12,6 +12,11 @@ export function isSame(one, other) {
   return one.start === other.start && one.end === other.end && one.label === other.label;
 }
 
+/** What two items share that are the same span: its place and its label. */
+export function placeOf(item) {
+  return `${item.start} ${item.end} ${item.label}`;
+}
+
 function overlaps(one, other) {
   return one.start < other.end && other.start < one.end;
 }
@@ -32,7 +37,8 @@ export function conflicting(items, span, nesting) {
 
 /** What is offered beside the stored spans: each suggestion that is not stored already. */
 export function withOffers(stored, offers, origin = "model") {
-  const fresh = offers.filter((offer) => !stored.some((item) => isSame(item, offer)));
+  const known = new Set(stored.map(placeOf));
+  const fresh = offers.filter((offer) => !known.has(placeOf(offer)));
   return [
     ...stored.map((item) => ({ ...item, origin: item.origin ?? "stored", isOffered: false })),
     ...fresh.map((offer) => ({ ...offer, origin, isOffered: true })),
