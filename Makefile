@@ -48,7 +48,7 @@ contracts: $(BIN)/.installed ## The floor plan: who may import whom
 	@$(BIN)/lint-imports
 
 bench-editor: $(BIN)/.installed ## Time the editor in headless Chromium
-	@$(BIN)/python -m tests.benchmarks.editor
+	@$(BIN)/python -m tests.benchmarks.editor $(ARGS)
 
 bench-models: $(BIN)/.installed ## Train and score every recipe on every corpus in CORPORA=folder; goes on where it stopped
 	@test -n "$(CORPORA)" || { echo "Name the folder of corpora: make bench-models CORPORA=folder"; exit 2; }

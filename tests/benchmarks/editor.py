@@ -1,8 +1,11 @@
 """How fast the editor is, in headless Chromium against a running installation: `make bench-editor`.
 
 Writes docs/benchmarks-editor.md. Every figure is taken from the key or the click to the frame that shows its effect.
+With `--beside FOLDER` (a checkout of another revision) its editor is measured in turns with this one, on the same
+machine at the same time, and the page gives the ratio.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -11,12 +14,12 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from tqdm import tqdm
 
 from tests.running import RunningWorkbench
@@ -106,45 +109,86 @@ def _p95(times: list[float]) -> float:
 
 
 @contextmanager
-def _signed_in(http: httpx.Client) -> Iterator[Page]:
-    http.post("/api/v1/users", json={"name": "bench", "role": "admin"})
-    link = http.post("/api/v1/users/bench/link").raise_for_status().json()["url"]
+def _browser() -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
-        page.goto(link)
-        page.get_by_role("heading", name="Try").wait_for()
-        yield page
+        yield browser
         browser.close()
 
 
-def _table(results: Mapping[str, Mapping[str, list[float]]]) -> str:
-    lines = ["| document | step | median | 95 % within | events |", "|---|---|---|---|---|"]
+def _sign_in(http: httpx.Client) -> str:
+    """A link that signs a browser in, once."""
+    http.post("/api/v1/users", json={"name": "bench", "role": "admin"})
+    return str(http.post("/api/v1/users/bench/link").raise_for_status().json()["url"])
+
+
+def _page(browser: Browser, http: httpx.Client) -> Page:
+    """A page of its own: nothing that an earlier size left behind counts."""
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    page.set_default_timeout(120_000)
+    page.goto(_sign_in(http))
+    page.get_by_role("heading", name="Try").wait_for()
+    return page
+
+
+def _table(results: Mapping[str, Mapping[str, list[float]]], beside: Mapping[str, Mapping[str, list[float]]]) -> str:
+    other = "| before: median | ratio " if beside else ""
+    lines = [
+        f"| document | step | median | 95 % within | events {other}|",
+        f"|---|---|---|---|---{'|---|---' if beside else ''}|",
+    ]
     for name, found in results.items():
         for kind, times in found.items():
-            row = f"| {name} | {kind} | {statistics.median(times):.0f} ms | {_p95(times):.0f} ms | {len(times)} |"
+            median = statistics.median(times)
+            row = f"| {name} | {kind} | {median:.0f} ms | {_p95(times):.0f} ms | {len(times)} |"
+            if beside:
+                before = statistics.median(beside[name][kind])
+                row += f" {before:.0f} ms | {median / before:.2f} |"
             lines.append(row)
     return "\n".join(lines)
 
 
+@contextmanager
+def _installation(folder: Path, checkout: str | None) -> Iterator[tuple[str, httpx.Client]]:
+    """A running installation of this checkout, or of another one, with a browser of its own."""
+    running = RunningWorkbench(folder / "home", {"PYTHONPATH": checkout} if checkout else None)
+    running.start()
+    try:
+        with running.client() as http:
+            yield running.url, http
+    finally:
+        running.stop()
+
+
 def main() -> None:
     """Measure every size and write the page."""
-    with tempfile.TemporaryDirectory() as folder:
-        running = RunningWorkbench(Path(folder) / "home")
-        running.start()
-        try:
-            with running.client() as http, _signed_in(http) as page:
-                results = {name: measure(page, running.url, http, name, size) for name, size in tqdm(SIZES.items())}
-        finally:
-            running.stop()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--beside", help="a checkout of another revision")
+    checkout = parser.parse_args().beside
+    results: dict[str, dict[str, list[float]]] = {}
+    beside: dict[str, dict[str, list[float]]] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        browser = stack.enter_context(_browser())
+        here = stack.enter_context(_installation(folder / "here", None))
+        there = stack.enter_context(_installation(folder / "there", checkout)) if checkout else None
+        for name, size in tqdm(SIZES.items()):
+            results[name] = measure(_page(browser, here[1]), *here, name, size)
+            if there:
+                beside[name] = measure(_page(browser, there[1]), *there, f"before, {name}", size)
+    before = (
+        "“Before” is an earlier revision of the editor, measured in turns with this one on the same machine: the ratio "
+        "tells more than the milliseconds, for the machine had other work.\n"
+        if checkout
+        else ""
+    )
     PAGE.write_text(
         "# How fast the editor is\n\n"
         "From the key to the frame that shows its effect, in headless Chromium without a GPU, on the machine that also "
         f"runs the server: {os.cpu_count()} cores, {platform.machine()}.\n"
-        "What is opened was asked for ahead of time, as in daily work. Repeat with `make bench-editor`.\n\n"
-        f"{_table(results)}\n"
+        f"What is opened was asked for ahead of time, as in daily work. Repeat with `make bench-editor`.\n{before}\n"
+        f"{_table(results, beside)}\n"
     )
     tqdm.write(f"Written to {PAGE}")
 

@@ -105,7 +105,9 @@ def test_an_old_answer_is_made_the_newest_again_on_the_screen(visit: Visit, room
     with visit() as page:
         page.goto(f"{room.url}/history?document={document['id']}")
         page.get_by_role("button", name="Make it the newest again").click()
-        expect(page.get_by_text("this machine, just now").or_(page.get_by_text("browser, just now")).first).to_be_visible()
+        expect(
+            page.get_by_text("this machine, just now").or_(page.get_by_text("browser, just now")).first
+        ).to_be_visible()
         expect(page.get_by_role("button", name="Make it the newest again")).to_have_count(2)
         picture(page, "history")
     assert room.spans() == [("Maria", "geo")]

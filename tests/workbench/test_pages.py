@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 import workbench
 from annotation.corrections import save_correction
 from annotation.datasets import list_documents
+from annotation.effort import note_effort
 from annotation.votes import ask_people
 from ner.roles import Role
 from registry import runs
@@ -436,3 +437,27 @@ def test_only_an_administrator_is_offered_to_erase_a_text(world: World) -> None:
             assert not page.exception
             assert any("Erase" in one.label for one in page.expander) is may
     assert document.text in "\n".join(TEXTS)
+
+
+def test_habits_and_checks_are_on_the_page_of_agreement(world: World) -> None:
+    world.add_dataset()
+    with world.database.transaction() as connection:
+        document = list_documents(connection, "news")[0][0]
+        note_effort(
+            connection,
+            "operation 1",
+            document.id,
+            "bo",
+            active_ms=4000,
+            key_presses=3,
+            characters=30,
+            shown=[],
+            answer=[],
+        )
+    with visiting(world, "agreement", "engineer") as page:
+        assert not page.exception
+        table = page.dataframe[-1].value
+        assert (list(table["Person"]), list(table["Keys an answer"])) == (["bo"], [3.0])
+        page.number_input(key="habits_percent").set_value(10).run()
+        page.button(key="habits_set").click().run()
+        assert "No document comes" not in words(page)
