@@ -13,11 +13,12 @@ from sqlalchemy.engine import Connection
 
 from annotation.capture import open_captured
 from annotation.datasets import get_document
-from annotation.snapshots import redact_snapshot
+from annotation.frozen_files import redact_snapshot
 from ner import tables
 from ner.documents import text_digest
 from ner.errors import InvalidInput, InvalidSetting
 from registry import audit
+from registry.bucket import Bucket
 from registry.sealing import Seals
 
 _documents, _captured, _versions = tables.documents, tables.captured_texts, tables.versions
@@ -38,7 +39,14 @@ class Erased:
 
 
 def erase_text(
-    connection: Connection, document_id: str, *, seals: Seals, folder: Path, actor: str, reason: str
+    connection: Connection,
+    document_id: str,
+    *,
+    seals: Seals,
+    folder: Path,
+    actor: str,
+    reason: str,
+    bucket: Bucket | None = None,
 ) -> Erased:
     """Erase the document's text wherever the same text lies: every document that holds it with all that was said about
     it, kept texts of traffic, and the lines of snapshots. Run it in a writing transaction.
@@ -57,7 +65,7 @@ def erase_text(
     erased.rows = {**_kept(connection, seals, text), **_rows_about(connection, erased.documents)}
     connection.execute(_documents.delete().where(_documents.c.id.in_(erased.documents)))
     for snapshot in connection.scalars(sa.select(tables.snapshots.c.hash)):
-        amended = redact_snapshot(folder, snapshot, text)
+        amended = redact_snapshot(folder, snapshot, text, bucket)
         if amended:
             erased.snapshots[snapshot] = amended
     details = {

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from annotation.frozen_files import amended_hash, bring_up_to_date, file_key
 from annotation.stored import IMPORTS, load_dataset, spans_of
 from ner import tables
 from ner.database import lock_for_appending, utc_now
@@ -83,8 +84,8 @@ def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path, bu
         if not documents:
             raise Conflict(f"The dataset '{dataset}' has no gold document; label or correct some first.")
         draft.replace(target / f"{digest}.jsonl.gz")
-        if bucket is not None and not bucket.holds(_key(digest)):
-            bucket.put(target / f"{digest}.jsonl.gz", _key(digest))
+        if bucket is not None and not bucket.holds(file_key(digest)):
+            bucket.put(target / f"{digest}.jsonl.gz", file_key(digest))
     finally:
         draft.unlink(missing_ok=True)
     snapshot = Snapshot(digest, dataset, documents, dict(entities.most_common()), sorted(entities))
@@ -100,9 +101,8 @@ def read_snapshot(folder: Path, snapshot_hash: str, bucket: Bucket | None = None
     """
     if not _HASH.fullmatch(snapshot_hash):
         raise InvalidInput(f"'{snapshot_hash}' is not a snapshot's hash of 64 hexadecimal digits.")
-    path = folder / _key(snapshot_hash)
-    if bucket is not None and not path.exists():
-        _fetch(bucket, snapshot_hash, path)
+    path = folder / file_key(snapshot_hash)
+    bring_up_to_date(folder, snapshot_hash, bucket)
     if not path.exists():
         raise NotFound(f"There is no snapshot {snapshot_hash} in {folder}.")
     try:
@@ -113,58 +113,6 @@ def read_snapshot(folder: Path, snapshot_hash: str, bucket: Bucket | None = None
         raise MalformedFile(f"The snapshot {snapshot_hash} was changed after it was frozen; freeze the dataset again.")
     lines = [json.loads(line) for line in content.split(b"\n") if line]
     return [_as_document(fields) for fields in lines if "erased" not in fields]
-
-
-def redact_snapshot(folder: Path, snapshot_hash: str, text: str) -> str | None:
-    """Replace every line with this text by its hash; the SHA-256 of what the file holds now, None where it never held
-    the text. The snapshot keeps its name: a file beside it says what its content has to be since.
-    """
-    path = folder / "snapshots" / f"{snapshot_hash}.jsonl.gz"
-    if not path.exists():
-        return None
-    lines = [line for line in gzip.decompress(path.read_bytes()).split(b"\n") if line]
-    kept = [_redacted(line, text) for line in lines]
-    if kept == lines:
-        return None
-    content = b"".join(line + b"\n" for line in kept)
-    digest = hashlib.sha256(content).hexdigest()
-    # First what the content has to be, then the content: the old one is right too for whoever reads in between.
-    _write_whole(path.with_name(f"{snapshot_hash}.amended"), digest.encode())
-    _write_whole(path, gzip.compress(content, mtime=0))
-    return digest
-
-
-def amended_hash(folder: Path, snapshot_hash: str) -> str | None:
-    """What the content of a snapshot has to hash to since a text was erased from it; None where none was."""
-    path = folder / "snapshots" / f"{snapshot_hash}.amended"
-    return path.read_text().strip() if path.exists() else None
-
-
-def _redacted(line: bytes, text: str) -> bytes:
-    if json.loads(line).get("text") != text:
-        return line
-    fields = {"erased": hashlib.sha256(line).hexdigest()}
-    return json.dumps(fields, separators=(",", ":")).encode()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{uuid.uuid4().hex}.part")
-    draft.write_bytes(content)
-    draft.replace(path)
-
-
-def _fetch(bucket: Bucket, snapshot_hash: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        if bucket.fetch(_key(snapshot_hash), draft):
-            draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _key(snapshot_hash: str) -> str:
-    return f"snapshots/{snapshot_hash}.jsonl.gz"
 
 
 def list_snapshots(connection: Connection, dataset: str | None = None) -> list[NotedSnapshot]:

@@ -7,6 +7,7 @@ from api.roles import Called, Wired, guarded_router, role
 from api.schemas import AnnotationResponse, DocumentShape
 from api.schemas.desk import ErasedShape, EraseRequest, MustPassShape, RestoreRequest
 from api.shapes import document_shape
+from registry.bucket import open_bucket
 
 router = guarded_router(prefix="/api/v1/documents/{document_id}", tags=["text"], responses=refusals(401, 403, 404))
 
@@ -51,5 +52,6 @@ def erase(document_id: str, body: EraseRequest, wiring: Wired, caller: Called) -
             folder=wiring.settings.artifacts,
             actor=caller.name,
             reason=body.reason,
+            bucket=open_bucket(wiring.settings),
         )
     return ErasedShape.model_validate(erased, from_attributes=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from annotation.frozen_files import redact_snapshot
 from annotation.imports import import_file
 from annotation.snapshots import freeze, read_snapshot
 from ner.database import Database
@@ -110,6 +111,9 @@ def test_a_snapshot_frozen_on_one_machine_is_read_on_another(
     assert document.text == line["text"]
     with pytest.raises(NotFound):
         read_snapshot(elsewhere.artifacts, "0" * 64, open_bucket(elsewhere))
+    assert redact_snapshot(machine.artifacts, frozen.hash, document.text, bucket)
+    assert read_snapshot(elsewhere.artifacts, frozen.hash, open_bucket(elsewhere)) == []
+    assert redact_snapshot(elsewhere.artifacts, frozen.hash, document.text, open_bucket(elsewhere)) is None
 
 
 @pytest.mark.usefixtures("machine")
