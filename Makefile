@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor
+.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ contracts: $(BIN)/.installed ## The floor plan: who may import whom
 
 bench-editor: $(BIN)/.installed ## Time the editor in headless Chromium
 	@$(BIN)/python -m tests.benchmarks.editor $(ARGS)
+
+bench-session: $(BIN)/.installed ## A scripted session at the editor: keys and time for each decision
+	@$(BIN)/python -m tests.benchmarks.session
 
 bench-models: $(BIN)/.installed ## Train and score every recipe on every corpus in CORPORA=folder; goes on where it stopped
 	@test -n "$(CORPORA)" || { echo "Name the folder of corpora: make bench-models CORPORA=folder"; exit 2; }

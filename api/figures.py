@@ -5,10 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
+from annotation.stored import load_dataset
 from api.bodies import refusals
 from api.roles import Wired, guarded_router, role
+from api.schemas.desk import CurveList, CurveShape
 from api.wiring import Wiring
 from dashboards.drift import drift
+from dashboards.learning_curve import learning_curves
 from dashboards.quality import quality
 from dashboards.traffic import traffic
 from ner.errors import BrokenPackage, NoServingVersion
@@ -26,6 +29,16 @@ def show_quality(wiring: Wired) -> dict[str, Any]:
     """Every version with its scores on its own test part."""
     with wiring.database.reading() as connection:
         return quality(connection)
+
+
+@router.get("/datasets/{name}/learning-curve", response_model=CurveList, responses=refusals(404))
+@role("viewer")
+def show_learning_curve(name: str, wiring: Wired) -> CurveList:
+    """What more text is worth: F1 of the dataset's versions against the documents that they learned from."""
+    with wiring.database.reading() as connection:
+        load_dataset(connection, name)
+        found = learning_curves(connection, name)
+    return CurveList(curves=[CurveShape.model_validate(one, from_attributes=True) for one in found])
 
 
 @router.get("/traffic", responses=refusals(422))

@@ -75,6 +75,10 @@ class Desk:
         """Remove a source."""
         self.transport.call("DELETE", f"/api/v1/datasets/{_safe(dataset)}/sources/{_safe(name)}")
 
+    def learning_curves(self, dataset: str) -> list[Body]:
+        """F1 of the dataset's versions against the documents that they learned from, with advice."""
+        return cast(list[Body], self._ask("GET", f"datasets/{_safe(dataset)}/learning-curve")["curves"])
+
     # --- people ---
 
     def habits(self, dataset: str) -> Body:

@@ -223,3 +223,24 @@ class ErasedShape(BaseModel):
     rows: dict[str, int]
     snapshots: dict[str, str] = Field(description="Hash of a snapshot: what its content hashes to since.")
     quoted_by: list[str] = Field(description="Versions whose must-pass report quotes the text; it does not go there.")
+
+
+class CurvePointShape(BaseModel):
+    version: str
+    train_documents: int
+    f1: float
+    low: float
+    high: float
+
+
+class CurveShape(BaseModel):
+    dataset: str
+    recipe: str
+    points: list[CurvePointShape]
+    points_per_doubling: float | None = Field(description="Points of F1 that twice as many documents bring.")
+    interval: tuple[float, float] | None = Field(description="95 %.")
+    advice: str
+
+
+class CurveList(BaseModel):
+    curves: list[CurveShape]

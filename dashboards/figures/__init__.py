@@ -2,6 +2,7 @@
 
 from dashboards.figures.canvas import PALETTES, Palette, Theme, nothing_yet
 from dashboards.figures.of_drift import drift_confidence, drift_entity_mix, drift_lengths, drift_overview, drift_words
+from dashboards.figures.of_learning import learning_curve
 from dashboards.figures.of_traffic import (
     canary_latency,
     simulation_outcomes,
@@ -32,6 +33,7 @@ __all__ = [
     "drift_overview",
     "drift_words",
     "f1_by_version",
+    "learning_curve",
     "nothing_yet",
     "outcome_bar",
     "per_label_bars",

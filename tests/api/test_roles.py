@@ -114,6 +114,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("POST", "/api/v1/users/{name}/link"): "admin",
     ("PUT", "/api/v1/capture"): "admin",
     ("GET", "/api/v1/datasets/{name}/sources"): "viewer",
+    ("GET", "/api/v1/datasets/{name}/learning-curve"): "viewer",
     ("PUT", "/api/v1/datasets/{name}/sources/{source}"): "engineer",
     ("DELETE", "/api/v1/datasets/{name}/sources/{source}"): "engineer",
     ("POST", "/api/v1/documents/{document_id}/suggestions"): "annotator",

@@ -109,7 +109,8 @@ def _p95(times: list[float]) -> float:
 
 
 @contextmanager
-def _browser() -> Iterator[Browser]:
+def with_browser() -> Iterator[Browser]:
+    """Headless Chromium."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
@@ -123,7 +124,7 @@ def _sign_in(http: httpx.Client) -> str:
     return str(http.post("/api/v1/users/bench/link").raise_for_status().json()["url"])
 
 
-def _page(browser: Browser, http: httpx.Client) -> Page:
+def signed_in_page(browser: Browser, http: httpx.Client) -> Page:
     """A page of its own: nothing that an earlier size left behind counts."""
     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.set_default_timeout(120_000)
@@ -170,13 +171,13 @@ def main() -> None:
     beside: dict[str, dict[str, list[float]]] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        browser = stack.enter_context(_browser())
+        browser = stack.enter_context(with_browser())
         here = stack.enter_context(_installation(folder / "here", None))
         there = stack.enter_context(_installation(folder / "there", checkout)) if checkout else None
         for name, size in tqdm(SIZES.items()):
-            results[name] = measure(_page(browser, here[1]), *here, name, size)
+            results[name] = measure(signed_in_page(browser, here[1]), *here, name, size)
             if there:
-                beside[name] = measure(_page(browser, there[1]), *there, f"before, {name}", size)
+                beside[name] = measure(signed_in_page(browser, there[1]), *there, f"before, {name}", size)
     before = (
         "“Before” is an earlier revision of the editor, measured in turns with this one on the same machine: the ratio "
         "tells more than the milliseconds, for the machine had other work.\n"

@@ -16,6 +16,8 @@ from annotation.votes import ask_people
 from ner.roles import Role
 from registry import runs
 from registry.rollout import current_rollout
+from registry.versions import register
+from tests.builders import a_version
 from tests.workbench.world import BOTH, PLACES, TEXTS, World
 from workbench import browser
 
@@ -461,3 +463,16 @@ def test_habits_and_checks_are_on_the_page_of_agreement(world: World) -> None:
         page.number_input(key="habits_percent").set_value(10).run()
         page.button(key="habits_set").click().run()
         assert "No document comes" not in words(page)
+
+
+def test_the_train_page_says_what_more_text_was_worth(two_versions: World) -> None:
+    two_versions.add_dataset()
+    with two_versions.database.transaction() as connection:
+        for version, documents in (("2.0.0", 100), ("2.1.0", 200)):
+            scores = {"f1": 0.8, "f1_interval": [0.79, 0.81], "splits": {"train": documents}}
+            record = a_version(version, performance=scores, package_hash=version, dataset="news", recipe="spacy_cnn.v1")
+            register(connection, record)
+    with visiting(two_versions, "train", "engineer") as page:
+        page.selectbox(key="train_recipe").select("spacy_cnn.v1").run()
+        assert not page.exception
+        assert any("Twice as much text brought +0.0 points" in one.label for one in page.expander)

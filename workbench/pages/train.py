@@ -4,8 +4,10 @@ from typing import Any
 
 import streamlit as st
 
+from dashboards import figures
 from workbench.api_client import ApiError, Body
 from workbench.browser import api, explain, guarded
+from workbench.charts import draw, theme
 from workbench.layout import empty_state, heading
 from workbench.look import plural
 from workbench.run_cards import draw_active_run, draw_history
@@ -61,8 +63,18 @@ def _draw_form(datasets: list[Body]) -> None:
         st.caption(recipes[recipe]["description"])
         with st.expander("Parameters", type="compact"):
             parameters = _draw_parameters(recipe, recipes[recipe]["parameters"])
+        _draw_advice(dataset, recipe)
         if start:
             _start(dataset, recipe, parameters)
+
+
+def _draw_advice(dataset: str, recipe: str) -> None:
+    """What more text was worth to this recipe so far."""
+    curve = next((one for one in api().learning_curves(dataset) if one["recipe"] == recipe), None)
+    if curve is None:
+        return
+    with st.expander(curve["advice"], icon=":material/trending_up:", type="compact"):
+        draw(figures.learning_curve(curve, theme()), key="train_curve")
 
 
 def _sized(dataset: Body) -> str:
