@@ -6,6 +6,7 @@ Identifiers are 32 hexadecimal digits unless said otherwise.
 import sqlalchemy as sa
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
+from ner import shadow_tables as shadow_tables
 from ner.columns import BigId, Id, UtcDateTime
 from ner.columns import Json as Json
 from ner.columns import metadata as metadata
@@ -243,11 +244,10 @@ captured_texts = Table(
     Column("at", UtcDateTime, nullable=False, index=True),
     Column("version", Text, nullable=False),
     Column("reason", Text, nullable=False, server_default="low confidence"),  # low confidence, sample
-    Column("lowest_confidence", Float),  # null: nothing was found
+    Column("lowest_confidence", Float, index=True),  # null: nothing was found
     Column("sealed", sa.LargeBinary, nullable=False),  # AES-256-GCM: 12 bytes of nonce, then the sealed text
     Column("key_id", Id, ForeignKey("sealing_keys.id"), index=True),  # null: sealed with the secret key itself
     Column("document_id", Id, ForeignKey("documents.id")),  # once it was opened for correction
-    Index(None, "lowest_confidence"),
 )
 switches = Table(
     "switches",
