@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor
+.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,10 @@ bench-session: $(BIN)/.installed ## A scripted session at the editor: keys and t
 bench-models: $(BIN)/.installed ## Train and score every recipe on every corpus in CORPORA=folder; goes on where it stopped
 	@test -n "$(CORPORA)" || { echo "Name the folder of corpora: make bench-models CORPORA=folder"; exit 2; }
 	@$(BIN)/python -m tests.benchmarks.models "$(CORPORA)" $(ARGS)
+
+bench-paired: $(BIN)/.installed ## How often the paired verdict on F1 is right: docs/benchmarks-paired.md
+	@test -n "$(GMB)" || { echo "Name the file: make bench-paired GMB=ner_dataset.csv.gz"; exit 2; }
+	@$(BIN)/python -m tests.benchmarks.paired "$(GMB)" $(ARGS)
 
 format: $(BIN)/.installed ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

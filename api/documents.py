@@ -18,7 +18,8 @@ from annotation.votes import answers_of, next_disagreement
 from api.bodies import refusals
 from api.exchange import Caller
 from api.offering import make_task
-from api.order import uncertain_documents
+from api.order import ordered_documents
+from api.pairs import next_of_shadow
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import (
     AnnotationRequest,
@@ -116,7 +117,7 @@ def next_task(
     caller: Called,
     dataset: str | None = None,
     source: str | None = None,
-    order: Literal["uncorrected", "uncertain", "disagreements"] = "uncorrected",
+    order: Literal["uncorrected", "uncertain", "disagreements", "versions"] = "uncorrected",
     exclude: str = "",
     suggest: bool = True,
 ) -> TaskShape:
@@ -124,19 +125,20 @@ def next_task(
 
     Nobody else is given it for 15 minutes, where the dataset asks for no more people. `order`: "uncorrected" keeps the
     file's order, "uncertain" puts first what the stable version is least sure of (one in seven is chosen at random),
-    "disagreements" (reviewers) brings what people do not agree on. `exclude` lists ids of documents that the person
+    "disagreements" (reviewers) brings what people do not agree on, "versions" what the stable version and the canary
+    differ on. `exclude` lists ids of documents that the person
     has just seen, with commas between them.
     """
     seen = [name for name in exclude.split(",") if name][:_MOST_EXCLUDED]
     if source == TRAFFIC:
-        document, reason, remaining = _next_of_traffic(wiring, caller, seen)
+        document, reason, remaining = _next_of_traffic(wiring, caller, seen, order)
     elif source is not None or dataset is None:
         raise InvalidInput("Name a dataset, or ask for source=traffic.")
     elif order == "disagreements":
         require_role(caller.role, "reviewer")
         return _next_decision(wiring, dataset, seen)
     else:
-        among, why = uncertain_documents(wiring, dataset, caller.name, seen) if order == "uncertain" else (None, "")
+        among, why = ordered_documents(wiring, dataset, caller.name, seen, order)
         with wiring.database.transaction() as connection:
             document, reason, remaining = take_next(connection, dataset, caller.name, exclude=seen, among=among)
             document = document and as_seen_by(connection, document, caller.name)
@@ -155,7 +157,10 @@ def task_of(document_id: str, wiring: Wired, caller: Called, suggest: bool = Tru
     return make_task(wiring, document, "Opened by name.", 0, suggest_for=caller.name if suggest else None)
 
 
-def _next_of_traffic(wiring: Wiring, caller: Caller, seen: list[str]) -> tuple[Document | None, str, int]:
+def _next_of_traffic(wiring: Wiring, caller: Caller, seen: list[str], order: str) -> tuple[Document | None, str, int]:
+    lineup = wiring.serving.lineup
+    if order == "versions" and lineup.stable is not None and lineup.canary is not None:
+        return next_of_shadow(wiring, caller, lineup.stable.version, lineup.canary.version, seen)
     with wiring.database.transaction() as connection:
         captured, reason, remaining = next_captured(connection, wiring.seals, exclude=seen)
         if captured is None:

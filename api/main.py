@@ -28,10 +28,12 @@ from api import (
     label_changes,
     oidc,
     policy,
+    pairs,
     predict,
     rollout,
     runs,
     sessions,
+    shadow_mode,
     snapshots,
     suggestion_sources,
     team,
@@ -49,6 +51,7 @@ from api.wiring import wire
 from ner.database import Database
 from ner.settings import Settings
 from registry.taggers import load_tagger
+from registry.understudy import MODULE as UNDERSTUDY
 
 _BODY_BYTES = 16 * 2**20
 # The hot routes first: a path is looked for from the top.
@@ -69,7 +72,9 @@ _ROOMS = (
         rollout,
         policy,
         trials,
+        shadow_mode,
         compare,
+        pairs,
     ),
     *(label_changes, figures, alerts, webhooks, audit, keys, users, demos, capture, docs),
     *(suggestion_sources, judging, habits, conversations, histories),
@@ -96,14 +101,18 @@ class _Api(FastAPI):
 
 
 def create_app(
-    settings: Settings, database: Database | None = None, *, tagger_loader: TaggerLoader = load_tagger
+    settings: Settings,
+    database: Database | None = None,
+    *,
+    tagger_loader: TaggerLoader = load_tagger,
+    understudy: str = UNDERSTUDY,
 ) -> FastAPI:
     """The API as one ASGI app. `database` None means the one that the settings name, closed with the app.
 
     Versions are loaded, the rollout followed and the log written between the app's startup and its shutdown;
     whoever mounts the app must run its lifespan (`app.router.lifespan_context(app)`).
     """
-    wiring = wire(settings, database, tagger_loader)
+    wiring = wire(settings, database, tagger_loader, understudy)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -1,16 +1,31 @@
-"""Which documents a version is least sure of: asked of it when somebody wants the next one."""
+"""Which documents a version is least sure of, or two versions differ on: asked of them when somebody wants the next."""
 
 import random
 
 import sqlalchemy as sa
 
 from annotation.tasks import open_documents
+from api.pairs import differing_documents
 from api.wiring import Wiring
 from ner import tables
 
 POOL = 48
 RANDOM_SHARE = 1 / 7
 _LONGEST_CHARACTERS = 5000
+
+
+def ordered_documents(
+    wiring: Wiring, dataset: str, author: str, seen: list[str], order: str
+) -> tuple[list[str] | None, str]:
+    """(ids to choose from, why) for an order that asks a version; (None, "") leaves the order to the file."""
+    if order == "uncertain":
+        return uncertain_documents(wiring, dataset, author, seen)
+    lineup = wiring.serving.lineup
+    if order == "versions" and lineup.stable is not None and lineup.canary is not None:
+        chosen, why = differing_documents(wiring, dataset, author, seen, lineup.stable, lineup.canary)
+        # Where the two agree on all that was looked at, the next one in the file's order does as well.
+        return (chosen, why) if chosen else (None, "")
+    return None, ""
 
 
 def uncertain_documents(wiring: Wiring, dataset: str, author: str, seen: list[str]) -> tuple[list[str] | None, str]:

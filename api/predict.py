@@ -32,8 +32,10 @@ async def predict(request: Request) -> Response:
     exchange = exchange_of(request.scope)
     asked = parse(PredictRequest, await request.body())
     text = check_text(asked.text, wiring.settings.max_text_characters)
-    outcome = await wiring.answering.answer(text, asked.document_key or text)
+    key = asked.document_key or text
+    outcome = await wiring.answering.answer(text, key)
     wiring.records.answered(exchange, exchange.request_id, text, outcome)
+    wiring.shadow.offer(key, exchange.request_id, text, outcome)
     answer = answered(outcome)
     exchange.version, exchange.variant = answer.version, answer.variant
     return Response(orjson.dumps(answer_body(text, answer, exchange.request_id)), media_type="application/json")
@@ -64,7 +66,9 @@ async def batch(request: Request) -> Response:
         if isinstance(text, NerError):
             results.append(fact_of(text).body(request_id))
         else:
-            results.append(_result(wiring, exchange, request_id, text, next(outcomes)))
+            outcome = next(outcomes)
+            wiring.shadow.offer(asked.document_key or text, request_id, text, outcome)
+            results.append(_result(wiring, exchange, request_id, text, outcome))
     return Response(orjson.dumps({"results": results}, default=str), media_type="application/json")
 
 

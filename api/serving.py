@@ -22,6 +22,7 @@ from ner.errors import NerError, NoServingVersion, NotFound
 from ner.predictions import Tagger, Variant
 from registry.packages import PackageStore
 from registry.rollout import Rollout, current_rollout
+from registry.shadow import shadow_percent
 from registry.versions import get_version
 
 TaggerLoader = Callable[[Path], Tagger]
@@ -53,6 +54,7 @@ class Lineup:
     canary: Served | None = None
     previous: Served | None = None
     captures: bool = False
+    shadow_percent: float = 0.0
 
     def alerts(self) -> list[str]:
         """A sentence for each version that the rollout names and that is not there."""
@@ -113,12 +115,12 @@ class Serving:
         with self._refreshing:
             with self._database.reading() as connection:
                 rollout = current_rollout(connection)
-                captures = is_capturing(connection)
+                captures, shadowed = is_capturing(connection), shadow_percent(connection)
             self._seen_at = time.monotonic()
             if rollout.epoch != self.lineup.rollout.epoch or self._has_to_load(rollout):
-                self._switch(rollout, captures)
-            elif captures != self.lineup.captures:
-                self.lineup = dataclasses.replace(self.lineup, captures=captures)
+                self._switch(rollout)
+            if (captures, shadowed) != (self.lineup.captures, self.lineup.shadow_percent):
+                self.lineup = dataclasses.replace(self.lineup, captures=captures, shadow_percent=shadowed)
 
     def version(self, version: str) -> Served:
         """Any registered version, loaded when first asked for. Waits for the loading: not for the event loop.
@@ -171,9 +173,16 @@ class Serving:
     def _may_try(self, version: str) -> bool:
         return time.monotonic() - self._failed.get(version, float("-inf")) > _TRY_AGAIN_SECONDS
 
-    def _switch(self, rollout: Rollout, captures: bool) -> None:
+    def _switch(self, rollout: Rollout) -> None:
         loaded = {variant: self._loaded_or_none(name) for variant, name in _named(rollout).items()}
-        self.lineup = Lineup(rollout, loaded["stable"], loaded["canary"], loaded["previous"], captures)
+        self.lineup = Lineup(
+            rollout,
+            loaded["stable"],
+            loaded["canary"],
+            loaded["previous"],
+            self.lineup.captures,
+            self.lineup.shadow_percent,
+        )
         self._measures.canary_share.set(rollout.percent / 100)
         _LOG.info(
             "Rollout %d: stable %s, canary %s at %g %%, previous %s.",

@@ -15,12 +15,14 @@ from api.answering import Answering
 from api.cache import AnswerCache
 from api.callers import Callers
 from api.gauges import Gauges
+from api.label_counts import LabelCounts
 from api.measures import Measures
 from api.rates import Rates
 from api.records import Records
 from api.redis_link import RedisLink
 from api.reporting import Reporter
 from api.serving import Serving, TaggerLoader
+from api.shadow import Shadow
 from ner.database import Database
 from ner.errors import InvalidSetting
 from ner.settings import Settings, secret_keys
@@ -31,6 +33,7 @@ from registry.prediction_log import CapturedText, PredictionLog, Upkeep
 from registry.process_samples import Sampler
 from registry.sampling import RowSampler
 from registry.sealing import Seals
+from registry.understudy import MODULE
 
 PACKAGES = "versions"
 SPOOL = "spool"
@@ -60,6 +63,8 @@ class Wiring:
     log: PredictionLog
     records: Records
     reporter: Reporter
+    shadow: Shadow
+    label_counts: LabelCounts
 
     async def start(self) -> None:
         """Load the versions that answer, and begin to follow the rollout and to write the log."""
@@ -69,6 +74,7 @@ class Wiring:
         self.log.start()
         self.gauges.start()
         self.reporter.start()
+        self.shadow.start()
         # What is there now stays: collecting garbage need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -80,6 +86,7 @@ class Wiring:
         await asyncio.to_thread(self.reporter.stop)
         await asyncio.to_thread(self.serving.stop)
         await asyncio.to_thread(self.answering.close)
+        await asyncio.to_thread(self.shadow.stop)
         await asyncio.to_thread(self.log.stop)
         await asyncio.to_thread(self.callers.close)
         await self.cache.close()
@@ -89,8 +96,8 @@ class Wiring:
             self.database.close()
 
 
-def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoader) -> Wiring:
-    """Make every part. Nothing runs before `start`."""
+def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoader, understudy: str = MODULE) -> Wiring:
+    """Make every part. Nothing runs before `start`. `understudy` names the module that is a version in a process."""
     store = database or Database(settings.database)
     secrets = secret_keys(settings)
     secret, seals = secrets[0], Seals(*secrets)
@@ -113,6 +120,7 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
     sampler = Sampler(f"{socket.gethostname()}:{os.getpid()}", "api", settings.home, measures.loads)
     upkeep = Upkeep(settings.log_days, settings.rollup_days, sampler)
     log = PredictionLog(store, keep, spool=spool, upkeep=upkeep)
+    label_counts = LabelCounts(serving, store)
     return Wiring(
         settings=settings,
         secret=secret,
@@ -138,4 +146,6 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
             RowSampler(settings.log_rows_per_second),
         ),
         reporter=Reporter(store, serving, log),
+        shadow=Shadow(serving, packages, store, log.put, measures, label_counts, module=understudy),
+        label_counts=label_counts,
     )

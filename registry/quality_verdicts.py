@@ -22,7 +22,7 @@ from registry.verdicts import Verdict, judge_f1
 
 Reals = NDArray[np.float64]
 Stratum = Literal["disagree", "agree", "all"]
-Basis = Literal["labels", "estimate", "nothing"]
+Basis = Literal["labels", "test part", "estimate", "nothing"]
 
 MARGIN = 0.02
 """The drop of F1 that a canary must not have."""

@@ -94,11 +94,19 @@ class ApiClient(Operations, Desk):
         dataset: str | None = None,
         left: str | None = None,
         right: str | None = None,
+        source: str | None = None,
         limit: int = 100,
     ) -> Body:
-        """Two versions (left: stable, right: canary unless named) on one text, or on a dataset's documents."""
-        body = given({"text": text, "dataset": dataset, "left": left, "right": right, "limit": limit})
+        """Two versions (left: stable, right: canary unless named) on one text, a dataset's documents, or with `source`
+        "shadow" on kept texts of shadowed traffic."""
+        what = {"text": text, "dataset": dataset, "source": source}
+        body = given({**what, "left": left, "right": right, "limit": limit})
         return self._post("compare", body, is_idempotent=True)
+
+    def compare_csv(self, table: str, **what: Any) -> bytes:
+        """The same comparison as CSV: `table` "differences" or "labels"."""
+        options = {"params": {"table": table}, "json": given(what)}
+        return bytes(self.transport.call("POST", "/api/v1/compare/csv", is_idempotent=True, **options).content)
 
     # --- text and corrections ---
 

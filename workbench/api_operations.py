@@ -75,6 +75,19 @@ class Operations:
         """Whether every kept verdict comes out the same when it is computed again: `{"ok", "verdicts", "problem"}`."""
         return self._get("rollout/trial/verdicts/verify")
 
+    def shadow(self) -> Body:
+        """What the canary says in the shadow about the traffic that the stable version answers."""
+        return self._get("rollout/shadow")
+
+    def set_shadow(self, percent: float, *, reason: str = "") -> Body:
+        """Let the canary answer `percent` of stable traffic too; its answers reach nobody."""
+        body = {"percent": percent, "reason": reason}
+        return self.transport.json("PUT", "/api/v1/rollout/shadow", json=body)
+
+    def quality_verdict(self) -> Body:
+        """Whether the canary's F1 may be 2 points below the stable version's."""
+        return self._get("rollout/quality")
+
     # --- figures ---
 
     def quality(self) -> Body:

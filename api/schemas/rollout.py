@@ -125,7 +125,8 @@ class CompareRequest(Shape):
     right: str | None = Field(None, description="A version; empty means canary.")
     text: str | None = None
     dataset: str | None = None
-    limit: int = Field(100, ge=1, le=2000, description="Documents of the dataset to compare on.")
+    source: Literal["shadow"] | None = Field(None, description="shadow: kept texts of shadowed traffic (annotators).")
+    limit: int = Field(100, ge=1, le=2000, description="Documents of the dataset, or of traffic, to compare on.")
 
 
 class Difference(BaseModel):
@@ -144,15 +145,31 @@ class ComparedDocument(BaseModel):
     gold: list[SpanShape] | None
     differences: list[Difference]
     is_different: bool
+    left_sure: float | None = Field(description="Highest confidence among spans that only the left version has.")
+    right_sure: float | None
+
+
+class ComparedLabel(BaseModel):
+    label: str
+    both: int = Field(description="Spans that both versions found.")
+    only_left: int
+    only_right: int
+    entities: int = Field(description="Gold spans in the documents that are gold.")
+    gained: int = Field(description="Gold spans that only the right version found.")
+    lost: int = Field(description="Gold spans that only the left version found.")
+    f1_difference: dict[str, float] | None
 
 
 class CompareResponse(BaseModel):
     left: str
     right: str
-    documents: list[ComparedDocument] = Field(description="Those that differ come first.")
+    documents: list[ComparedDocument] = Field(
+        description="Those on which both versions were sure of different things come first."
+    )
     compared: int
     different: int
     counts: dict[str, int] = Field(description="How many differences of each kind.")
+    labels: list[ComparedLabel]
     left_score: dict[str, Any] | None = Field(description="Strict scores against gold, where the documents have it.")
     right_score: dict[str, Any] | None
     f1_difference: dict[str, float] | None = Field(

@@ -3,6 +3,7 @@
 from dashboards.figures.canvas import PALETTES, Palette, Theme, nothing_yet
 from dashboards.figures.of_drift import drift_confidence, drift_entity_mix, drift_lengths, drift_overview, drift_words
 from dashboards.figures.of_learning import learning_curve
+from dashboards.figures.of_pairs import label_changes, shadow_agreement
 from dashboards.figures.of_traffic import (
     canary_latency,
     simulation_outcomes,
@@ -34,10 +35,12 @@ __all__ = [
     "drift_words",
     "f1_by_version",
     "learning_curve",
+    "label_changes",
     "nothing_yet",
     "outcome_bar",
     "per_label_bars",
     "reliability_curve",
+    "shadow_agreement",
     "simulation_outcomes",
     "traffic_latency",
     "traffic_requests",

@@ -19,6 +19,7 @@ from workbench.commands.people import demo, keys, users
 from workbench.commands.policy import certificate, policy
 from workbench.commands.rollout import canary, promote, rollback, simulate, versions
 from workbench.commands.rotation import rotate_secret as _rotate_secret  # noqa: F401 - joins the group 'keys'
+from workbench.commands.shadow import shadow
 from workbench.commands.text import export_command, import_command
 from workbench.commands.trials import rollout
 from workbench.commands.up import up
@@ -32,7 +33,7 @@ def cli() -> None:
 
 for _command in (
     *(up, import_command, export_command, snapshots, labels, train, evaluate, predict, bulk, versions, canary, promote),
-    *(rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, doctor, certificate),
+    *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, doctor, certificate),
 ):
     cli.add_command(_command)
 

@@ -42,6 +42,10 @@ class Server:
         """POST a JSON object and return the answer's."""
         return self._json("POST", path, json=body or {})
 
+    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """PUT a JSON object and return the answer's."""
+        return self._json("PUT", path, json=body)
+
     def delete(self, path: str) -> None:
         """DELETE what is at the path."""
         self._json("DELETE", path)

@@ -19,12 +19,14 @@ MODULES = (
     "keydialog",
     "choice",
     "sheet",
+    "pair",
     "outbox",
     "effort",
     "marginalia",
     "tasks",
     "paper",
     "panels",
+    "panes",
     "desk",
     "editor",
 )
@@ -57,11 +59,14 @@ def draw_editor(
     source: str | None = None,
     order: str = "uncorrected",
     document: str | None = None,
+    pair: tuple[str, str] | None = None,
     may_add_labels: bool = False,
+    key: str = "editor",
 ) -> None:
     """The editor on the documents of a dataset in an order, or of a source ("traffic"); `document` is the first shown.
 
-    It is drawn anew only when these change: edits, saving and going on need no run of the page.
+    `pair`: two versions whose answers stand side by side, on documents on which they differ. It is drawn anew only
+    when these change: edits, saving and going on need no run of the page.
     """
     colours = {"known": LABEL_COLOURS, "alike": ALIKE, "spare": list(SPARE_COLOURS)}
     chosen = {
@@ -69,9 +74,10 @@ def draw_editor(
         "source": source,
         "order": order,
         "document": document,
+        "pair": pair,
         "mayAddLabels": may_add_labels,
     }
-    _component()(key="editor", data={**chosen, "colours": colours}, height="content")
+    _component()(key=key, data={**chosen, "colours": colours}, height="content")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import { labelColour } from "../../../workbench/editor/frontend/colours.js";
 import { Choice } from "../../../workbench/editor/frontend/choice.js";
 import { actionOf } from "../../../workbench/editor/frontend/keys.js";
 import { Drafts, Outbox } from "../../../workbench/editor/frontend/outbox.js";
+import { Pairing, withPair } from "../../../workbench/editor/frontend/pair.js";
 import { Sheet, layers, withOffers, withVotes } from "../../../workbench/editor/frontend/sheet.js";
 import { Tasks } from "../../../workbench/editor/frontend/tasks.js";
 import { IndexedText } from "../../../workbench/editor/frontend/text.js";
@@ -213,4 +214,72 @@ test("a label that is not known has the colour that other pages give it", () => 
   assert.equal(labelColour("PERSON", palette), "#1");
   // zlib.crc32(b"disease") is 255552193, which leaves 3 when divided by 5.
   assert.equal(labelColour("Disease", palette), "#d");
+});
+
+const DIFFERENCES = [
+  { kind: "match", left: span(0, 4, "per"), right: span(0, 4, "per") },
+  { kind: "label", left: span(14, 22, "geo"), right: span(14, 22, "org") },
+  { kind: "missing", left: span(30, 34, "per"), right: null },
+];
+const PAIR = { left: { version: "1.0.0", spans: [] }, right: { version: "1.1.0", spans: [] }, differences: DIFFERENCES };
+
+function paired(nesting, document = { revision: 0, spans: [] }) {
+  return { sheet: new Sheet(nesting, withPair(document, PAIR)), pairing: new Pairing(PAIR) };
+}
+
+test("what both versions say stands and their differences are offered when nobody has labelled the document", () => {
+  const { sheet, pairing } = paired("flat");
+  assert.deepEqual(places(sheet.standing), [[0, 4, "per"]]);
+  assert.equal(pairing.open(sheet.items).length, 2);
+});
+
+test("one key lets either side, or neither, join the answer, and undoing opens the difference again", () => {
+  const { sheet, pairing } = paired("flat");
+  assert.equal(pairing.adopt(sheet, "right"), "");
+  pairing.goOn(sheet.items);
+  assert.equal(pairing.current.kind, "missing");
+  pairing.adopt(sheet, "neither");
+  assert.deepEqual(places(sheet.standing), [[0, 4, "per"], [14, 22, "org"]]);
+  assert.deepEqual(DIFFERENCES.slice(1).map((one) => pairing.choiceOf(one, sheet.items)), ["right", "neither"]);
+  assert.equal(sheet.offered.length, 0);
+  sheet.undo();
+  assert.deepEqual(pairing.open(sheet.items), [DIFFERENCES[2]]);
+  sheet.undo();
+  assert.equal(pairing.open(sheet.items).length, 2);
+});
+
+test("a choice can be changed to the other side without deciding anything twice", () => {
+  const { sheet, pairing } = paired("flat");
+  pairing.adopt(sheet, "left");
+  pairing.adopt(sheet, "right");
+  assert.deepEqual(places(sheet.standing), [[0, 4, "per"], [14, 22, "org"]]);
+});
+
+test("both sides stand when the label set lets them overlap, and are refused with a reason when it does not", () => {
+  const flat = paired("flat");
+  assert.match(flat.pairing.adopt(flat.sheet, "both"), /overlap/);
+  assert.equal(flat.sheet.isChanged, false);
+  const any = paired("any");
+  assert.equal(any.pairing.adopt(any.sheet, "both"), "");
+  assert.equal(any.pairing.choiceOf(DIFFERENCES[1], any.sheet.items), "both");
+});
+
+test("what is stored stands, and only what it lacks is offered, when somebody has labelled the document", () => {
+  const { sheet, pairing } = paired("flat", { revision: 2, spans: [span(14, 22, "org")] });
+  assert.deepEqual(places(sheet.standing), [[14, 22, "org"]]);
+  assert.equal(pairing.choiceOf(DIFFERENCES[1], sheet.items), "open");
+  pairing.adopt(sheet, "right");
+  assert.equal(pairing.choiceOf(DIFFERENCES[1], sheet.items), "right");
+});
+
+test("documents of two versions are asked for where pairs are", async () => {
+  const asked = [];
+  const tasks = new Tasks({ dataset: "news", left: "1.0.0", right: "1.1.0" }, async (method, path) => {
+    asked.push(path);
+    return { document: null };
+  });
+  await tasks.next();
+  await tasks.one("d1");
+  assert.equal(asked[0], "/api/v1/pairs/next?dataset=news&left=1.0.0&right=1.1.0&exclude=");
+  assert.equal(asked[1], "/api/v1/pairs/d1?left=1.0.0&right=1.1.0");
 });

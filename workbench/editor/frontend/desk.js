@@ -4,6 +4,7 @@ import { Choice } from "./choice.js";
 import { Effort } from "./effort.js";
 import { Margin } from "./marginalia.js";
 import { call, Drafts, Outbox } from "./outbox.js";
+import { Pairing, withPair } from "./pair.js";
 import { byPlace, isSame, placeOf, Sheet, withOffers, withVotes } from "./sheet.js";
 import { Tasks } from "./tasks.js";
 import { IndexedText } from "./text.js";
@@ -25,6 +26,7 @@ export class Desk {
     this.effort = new Effort();
     this.margin = new Margin(call, () => this._draw());
     this.task = null;
+    this.pairing = null;
     this.pen = null;
     this.filter = "";
     this.problem = null;
@@ -100,8 +102,8 @@ export class Desk {
 
   /** Everything that stands becomes the answer; on a document that nobody has labelled, so does what is offered. */
   async save() {
-    if (!this.document || this.isLoading) return;
-    if (this.document.revision === 0 && !this.decides) this.sheet.takeAll();
+    if (!this.document || this.isLoading || this._waitsForDecisions()) return;
+    if (this.document.revision === 0 && !this.decides && !this.pairing) this.sheet.takeAll();
     const { id, revision } = this.document;
     this._refused.delete(id);
     this._leave();
@@ -255,6 +257,36 @@ export class Desk {
     this._travel(this.sheet.redo(), "Done again", "Nothing to do again");
   }
 
+  /** One key for a difference between two versions: "left", "right", "both" or "neither" joins the answer. */
+  adopt(choice) {
+    if (!this.pairing) return;
+    const refusal = this.pairing.adopt(this.sheet, choice);
+    if (refusal) return this._view.say(refusal);
+    this.choice.clear();
+    this.pairing.goOn(this.sheet.items);
+    this._keep();
+    const open = this.pairing.open(this.sheet.items).length;
+    this._view.say(open ? `Taken: ${this._named(choice)}. ${open} to decide.` : `Taken: ${this._named(choice)}. All is decided.`);
+    this._draw(true);
+  }
+
+  stepDifference(direction) {
+    this.pairing?.step(direction);
+    this._draw(true);
+  }
+
+  pickDifference(place) {
+    this.pairing.place = place;
+    this._draw(true);
+  }
+
+  toggleQuiet() {
+    if (!this.pairing) return;
+    this.pairing.isQuiet = !this.pairing.isQuiet;
+    this._view.say(this.pairing.isQuiet ? "Only what the versions differ on" : "Everything that the versions say");
+    this._draw();
+  }
+
   step(direction) {
     this.choice.step(this.text, direction);
     this._draw(true);
@@ -330,6 +362,20 @@ export class Desk {
     this._draw();
   }
 
+  _named(choice) {
+    const { left, right } = this.pairing.pair;
+    return { left: left.version, right: right.version }[choice] ?? choice;
+  }
+
+  /** Differences that nobody has decided hold an answer back once; asked again, they stay out of it. */
+  _waitsForDecisions() {
+    const open = this.pairing?.open(this.sheet.items).length ?? 0;
+    if (!open || this._heldBack === this.document.id) return false;
+    this._heldBack = this.document.id;
+    this._view.say(`${open === 1 ? "1 difference is" : `${open} differences are`} not decided. Decide, or save again to leave them out.`);
+    return true;
+  }
+
   _itemLike(span) {
     return this.sheet.items.find((item) => isSame(item, span)) ?? null;
   }
@@ -366,18 +412,25 @@ export class Desk {
     this.problem = null;
     this.choice.clear();
     this.filter = "";
+    this.pairing = task.document && task.pair ? new Pairing(task.pair) : null;
+    this._heldBack = null;
     if (task.document) {
       const refused = this._refused.get(task.document.id);
       const draft = refused ? null : this._drafts.of(task.document);
       this.text = new IndexedText(task.document.text);
       const items = refused
         ? withOffers(task.document.spans, refused.entry.spans, "other")
-        : (draft?.items ?? (this.decides ? withVotes(task.answers) : withOffers(task.document.spans, task.suggestions)));
+        : (draft?.items ?? this._itemsOf(task));
       this.sheet = new Sheet(task.nesting, items, draft);
     }
     this.effort.begin();
     this._view.opened(this);
     if (task.document) this.margin.open(task.document);
+  }
+
+  _itemsOf(task) {
+    if (this.decides) return withVotes(task.answers);
+    return task.pair ? withPair(task.document, task.pair) : withOffers(task.document.spans, task.suggestions);
   }
 
   /** A refused answer comes back to the person: nothing that was typed is lost. */

@@ -7,6 +7,7 @@ import { KeyDialog } from "./keydialog.js";
 import { actionOf, bind } from "./keys.js";
 import { MarginView } from "./marginalia.js";
 import { call } from "./outbox.js";
+import { Panes } from "./panes.js";
 import { Paper } from "./paper.js";
 import { buttonWithKey, drawLabels, drawNotice, EntityList, savingState } from "./panels.js";
 
@@ -25,6 +26,12 @@ export default function mount({ data, parentElement }) {
   };
 }
 
+/** Which documents come, as the API is asked for them. */
+function basisOf({ source, dataset, order, pair }) {
+  const where = source ? { source } : { dataset };
+  return pair ? { ...where, left: pair[0], right: pair[1] } : { ...where, order: order ?? "uncorrected" };
+}
+
 class Editor {
   constructor(root, data) {
     this._root = root.querySelector(".editor");
@@ -35,7 +42,13 @@ class Editor {
       ["why", "saving", "notice", "labels", "filter", "paper", "list", "count", "margin", "actions", "live", "done", "work"].map((name) => [name, find(name)]),
     );
     this._paper = new Paper(this._parts.paper, root.querySelector("style.paint"), this._colourOf);
-    const basis = data.source ? { source: data.source } : { dataset: data.dataset, order: data.order ?? "uncorrected" };
+    this._panes = new Panes(this._root.querySelector(".pair"), root.querySelector("style.paint"), this._colourOf, {
+      onChoose: (choice) => this._chose(() => this._desk.adopt(choice)),
+      onStep: (direction) => this._chose(() => this._desk.stepDifference(direction)),
+      onQuiet: () => this._chose(() => this._desk.toggleQuiet()),
+      onPick: (place) => this._chose(() => this._desk.pickDifference(place)),
+    });
+    const basis = basisOf(data);
     this._desk = new Desk(basis, { draw: (desk, isMoved) => this._draw(desk, isMoved), opened: (desk) => this._opened(desk), say: (text) => this._say(text) });
     this._list = new EntityList(this._parts.list, {
       surfaceOf: (item) => this._desk.text.slice(item.start, item.end),
@@ -93,6 +106,7 @@ class Editor {
     this._ending.abort();
     this._desk.close();
     this._paper.close();
+    this._panes.close();
     this._help.remove();
   }
 
@@ -107,6 +121,8 @@ class Editor {
       this._say(desk.task.reason);
       return;
     }
+    this._root.classList.toggle("pairing", Boolean(desk.pairing));
+    this._panes.opened(desk.text, desk.pairing);
     this._paper.show(desk.text);
     this._drag = null;
     const isFocused = this._root.getRootNode().activeElement === this._parts.paper;
@@ -126,6 +142,7 @@ class Editor {
     // The paper reads where things are, and so comes before whatever moves them.
     this._paper.paint(desk.sheet.items, desk.choice.active, this._drag?.range ?? desk.choice.target);
     this._list.draw(desk.sheet.items, desk.choice.active);
+    this._panes.draw(desk.text, desk.sheet.items);
     this._drawHead(desk);
     this._drawLabels(desk);
     this._margin.draw(desk.margin, desk.choice.active, desk.pen);
@@ -243,6 +260,13 @@ class Editor {
       take: () => desk.take(),
       takeAll: () => desk.takeAll(),
       everywhere: () => desk.everywhere(),
+      adoptLeft: () => desk.adopt("left"),
+      adoptBoth: () => desk.adopt("both"),
+      adoptRight: () => desk.adopt("right"),
+      adoptNeither: () => desk.adopt("neither"),
+      nextDifference: () => desk.stepDifference(1),
+      previousDifference: () => desk.stepDifference(-1),
+      quiet: () => desk.toggleQuiet(),
       filter: () => this._parts.filter.focus(),
       comment: () => this._margin.field.focus(),
       ask: () => desk.ask(),

@@ -207,13 +207,13 @@ export class Paper {
 
   /** The name of the highlight for an item's label, state and depth; its rule is written the first time. */
   _styleOf(item, depth) {
-    const kind = `${item.isOffered ? "o" : "s"}${depth}${item.label}`;
+    const kind = `${item.isQuiet ? "q" : item.isOffered ? "o" : "s"}${depth}${item.label}`;
     let name = this._names.get(kind);
     if (!name) {
       name = `${this._prefix}-${this._names.size}`;
       this._names.set(kind, name);
       const colour = this._colourOf(item.label);
-      const tint = item.isOffered ? 7 : 20;
+      const tint = item.isQuiet ? 0 : item.isOffered ? 7 : 20;
       const line = item.isOffered ? "dotted" : depth ? "double" : "solid";
       this._rule(
         name,
@@ -270,7 +270,7 @@ export class Paper {
 
   /** The width of a chip, read once for each text: reading it makes the browser lay out everything. */
   _widthOf(chip) {
-    const kind = `${chip.className.includes("offered")} ${chip.textContent}`;
+    const kind = `${chip.className} ${chip.textContent}`;
     if (!this._widths.has(kind)) this._widths.set(kind, chip.offsetWidth);
     return this._widths.get(kind);
   }
@@ -294,7 +294,7 @@ function chipOf(item, colour, isActive) {
   const chip = document.createElement("button");
   chip.type = "button";
   chip.tabIndex = -1;
-  chip.className = `chip${item.isOffered ? " offered" : ""}${isActive ? " active" : ""}`;
+  chip.className = `chip${item.isOffered ? " offered" : ""}${item.isQuiet ? " quiet" : ""}${isActive ? " active" : ""}`;
   chip.style.setProperty("--label", colour);
   chip.textContent = item.label;
   chip.dataset.start = item.start;

@@ -4,9 +4,10 @@ const AHEAD = 3;
 const REMEMBERED = 100;
 
 export class Tasks {
-  /** `basis`: {dataset} or {source: "traffic"}; `call` reaches the API. */
+  /** `basis`: {dataset} or {source: "traffic"}, for two versions with {left, right}; `call` reaches the API. */
   constructor(basis, call) {
     this._basis = basis;
+    this._room = basis.left ? "pairs" : "tasks";
     this._call = call;
     this._ahead = [];
     this._handedOut = [];
@@ -46,7 +47,9 @@ export class Tasks {
   }
 
   async one(documentId) {
-    return this._call("GET", `/api/v1/tasks/${encodeURIComponent(documentId)}`);
+    const { left, right } = this._basis;
+    const query = left ? `?${new URLSearchParams({ left, right })}` : "";
+    return this._call("GET", `/api/v1/${this._room}/${encodeURIComponent(documentId)}${query}`);
   }
 
   async _fill(count) {
@@ -63,7 +66,7 @@ export class Tasks {
   async _load(count) {
     while (this._ahead.length < count) {
       const query = new URLSearchParams({ ...this._basis, exclude: this._handedOut.join(",") });
-      const task = await this._call("GET", `/api/v1/tasks/next?${query}`);
+      const task = await this._call("GET", `/api/v1/${this._room}/next?${query}`);
       if (!task.document) {
         this._end = task;
         return;
