@@ -26,7 +26,7 @@ Basis = Literal["labels", "test part", "estimate", "nothing"]
 
 MARGIN = 0.02
 """The drop of F1 that a canary must not have."""
-FEWEST_DOCUMENTS = 50
+FEWEST_DOCUMENTS = 100
 FEWEST_IN_STRATUM = 10
 _VERDICT_LEVEL = 0.90
 

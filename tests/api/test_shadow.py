@@ -156,7 +156,7 @@ def test_what_they_disagree_on_comes_first_and_its_label_becomes_evidence_when_c
     assert verdict["labelled"] == {"disagree": 2}
     assert verdict["population"] == {"disagree": 2, "agree": 2}
     assert verdict["verdict"] == "not enough evidence"
-    assert verdict["reason"].startswith("2 of at least 50 documents are labelled")
+    assert verdict["reason"].startswith("2 of at least 100 documents are labelled")
     with stable_room.database.reading() as connection:
         rows = connection.execute(sa.select(paired_labels)).all()
     assert {(row.stratum, row.weight) for row in rows} == {("disagree", 1.0)}

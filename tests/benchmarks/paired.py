@@ -24,7 +24,7 @@ from tests.benchmarks.paired_page import write_page
 
 TRAFFIC, LABELS, LESS, AGREEING_SHARE = 5_000, 500, 0.4, 0.2
 DROPS = (0.0, 0.025)
-LOOKS = range(50, LABELS + 1, 50)
+LOOKS = range(100, LABELS + 1, 50)
 
 
 @dataclass

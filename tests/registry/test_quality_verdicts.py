@@ -95,7 +95,7 @@ def test_the_interval_is_narrower_when_disagreeing_documents_are_labelled_first(
     assert stratified.width < at_random.width
 
 
-@given(seed=st.integers(0, 10_000), count=st.integers(50, 300), worse=st.floats(-0.1, 0.3))
+@given(seed=st.integers(0, 10_000), count=st.integers(100, 300), worse=st.floats(-0.1, 0.3))
 @settings(max_examples=40, deadline=None)
 def test_a_verdict_says_what_its_interval_says_when_labels_are_judged(seed: int, count: int, worse: float) -> None:
     judged = judge_quality(some_documents(count, seed=seed, worse=worse))
@@ -116,9 +116,9 @@ def test_a_better_canary_passes_and_a_much_worse_one_fails_when_enough_is_labell
 def test_it_says_how_many_labels_are_missing_when_there_are_few() -> None:
     few = judge_quality(some_documents(20, seed=1))
     assert (few.verdict, few.basis) == ("not enough evidence", "nothing")
-    assert few.reason == "20 of at least 50 documents are labelled."
+    assert few.reason == "20 of at least 100 documents are labelled."
     lopsided = judge_quality(
-        [one for one in some_documents(400, seed=1, strata=True) if one.stratum == "disagree"],
+        [one for one in some_documents(1200, seed=1, strata=True) if one.stratum == "disagree"],
         {"disagree": 100, "agree": 900},
     )
     assert lopsided.reason.startswith("0 of at least 10 documents on which the versions agree are labelled")
@@ -140,7 +140,7 @@ def test_it_is_not_sure_when_the_few_differences_all_point_one_way() -> None:
 
 def test_nothing_is_claimed_when_there_is_no_entity() -> None:
     assert f1_difference([]) is None
-    assert judge_quality([Judged(PairedCounts(0, 0, 0, 0, 0, 0))] * 90).verdict == "not enough evidence"
+    assert judge_quality([Judged(PairedCounts(0, 0, 0, 0, 0, 0))] * 190).verdict == "not enough evidence"
 
 
 def test_labels_go_where_size_and_spread_are_when_they_are_shared_out() -> None:
