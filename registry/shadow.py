@@ -26,11 +26,13 @@ ShadowOutcome = Literal["agree", "disagree", "failed"]
 OUTCOMES: tuple[ShadowOutcome, ...] = ("agree", "disagree", "failed")
 _PLACES = 2**63
 _SUMS = (*OUTCOMES, *KINDS)
+# Quoted: one of the kinds of difference is a word of SQL.
+_QUOTED = [f'"{name}"' for name in _SUMS]
 _ADD_HOUR = sa.text(
-    f"INSERT INTO shadow_hours (stable, canary, hour, {', '.join(_SUMS)}) "
+    f"INSERT INTO shadow_hours (stable, canary, hour, {', '.join(_QUOTED)}) "
     f"VALUES (:stable, :canary, :hour, {', '.join(f':{name}' for name in _SUMS)}) "
     "ON CONFLICT (stable, canary, hour) DO UPDATE SET "
-    + ", ".join(f"{name} = shadow_hours.{name} + excluded.{name}" for name in _SUMS)
+    + ", ".join(f"{name} = shadow_hours.{name} + excluded.{name}" for name in _QUOTED)
 ).bindparams(sa.bindparam("hour", type_=shadow_hours.c.hour.type))
 
 
