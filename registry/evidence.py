@@ -18,6 +18,7 @@ Counts = NDArray[np.int64]
 
 _MOST_TERMS = 200_000
 _WIDEST_LOG_ODDS = 18.0
+_GRID, _ZOOMS = 41, 5
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
 
 
@@ -59,17 +60,29 @@ def log_worse(canary: Tally, stable: Tally) -> float:
     Were it not above, some p would separate the two; against every p the product of "canary above p" and "stable
     below p" is an e-process, so the least of them over p is one for the whole hypothesis.
     """
-    low, high, least = -_WIDEST_LOG_ODDS, _WIDEST_LOG_ODDS, math.inf
-    for _ in range(5):
-        odds = np.linspace(low, high, 41)
+    counts = (canary.exceeded, canary.requests, stable.exceeded, stable.requests)
+    return float(log_worse_each(*(np.array([count], np.float64) for count in counts))[0])
+
+
+def log_worse_each(
+    canary_exceeded: ArrayLike, canary_requests: ArrayLike, stable_exceeded: ArrayLike, stable_requests: ArrayLike
+) -> Reals:
+    """`log_worse` for many pairs at once: four arrays of one length."""
+    seen, asked, beside, beside_asked = (
+        np.asarray(counts, np.float64)
+        for counts in (canary_exceeded, canary_requests, stable_exceeded, stable_requests)
+    )
+    each = np.arange(len(seen))
+    low, high = np.full(len(seen), -_WIDEST_LOG_ODDS), np.full(len(seen), _WIDEST_LOG_ODDS)
+    least = np.full(len(seen), math.inf)
+    grid = np.linspace(0.0, 1.0, _GRID)[:, None]
+    for _ in range(_ZOOMS):
+        odds = low + (high - low) * grid
         shares = 1 / (1 + np.exp(-odds))
-        separated = (
-            log_evidence(canary.exceeded, canary.requests, shares)[0]
-            + log_evidence(stable.exceeded, stable.requests, shares)[1]
-        )
-        place = int(np.argmin(separated))
-        least = min(least, float(separated[place]))
-        low, high = odds[max(0, place - 1)], odds[min(40, place + 1)]
+        separated = log_evidence(seen, asked, shares)[0] + log_evidence(beside, beside_asked, shares)[1]
+        place = np.argmin(separated, axis=0)
+        least = np.minimum(least, separated[place, each])
+        low, high = odds[np.maximum(0, place - 1), each], odds[np.minimum(_GRID - 1, place + 1), each]
     return least
 
 

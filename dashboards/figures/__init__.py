@@ -4,6 +4,7 @@ from dashboards.figures.canvas import PALETTES, Palette, Theme, nothing_yet
 from dashboards.figures.of_drift import drift_confidence, drift_entity_mix, drift_lengths, drift_overview, drift_words
 from dashboards.figures.of_learning import learning_curve
 from dashboards.figures.of_pairs import label_changes, shadow_agreement
+from dashboards.figures.of_rollout import simulation_steps
 from dashboards.figures.of_traffic import (
     canary_latency,
     simulation_outcomes,
@@ -42,6 +43,7 @@ __all__ = [
     "reliability_curve",
     "shadow_agreement",
     "simulation_outcomes",
+    "simulation_steps",
     "traffic_latency",
     "traffic_requests",
     "training_history",

@@ -17,9 +17,10 @@ from workbench.commands.labels import labels
 from workbench.commands.learning import evaluate, train
 from workbench.commands.people import demo, keys, users
 from workbench.commands.policy import certificate, policy
-from workbench.commands.rollout import canary, promote, rollback, simulate, versions
+from workbench.commands.rollout import canary, promote, rollback, versions
 from workbench.commands.rotation import rotate_secret as _rotate_secret  # noqa: F401 - joins the group 'keys'
 from workbench.commands.shadow import shadow
+from workbench.commands.simulated import simulate
 from workbench.commands.text import export_command, import_command
 from workbench.commands.trials import rollout
 from workbench.commands.up import up

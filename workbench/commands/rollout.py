@@ -90,28 +90,3 @@ def _state(rollout: dict[str, Any]) -> dict[str, Any]:
 def _describe_state(state: dict[str, Any]) -> str:
     trial = f", {state['canary']} is the canary with {state['percent']:g} %" if state["canary"] else ", no canary"
     return f"{state['stable']} is stable{trial}."
-
-
-@click.command()
-@click.argument("policy", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--error-rate", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Of the canary.")
-@click.option("--rate", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Requests a second in all.")
-@click.option("--runs", type=click.IntRange(1, 1_000_000), default=1000, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@json_option
-def simulate(policy: Path | None, error_rate: float, rate: float, runs: int, seed: int, as_json: bool) -> None:
-    """What POLICY (the default one unless given) would do with such a canary, RUNS times. Needs no server."""
-    from registry.policy import load_policy
-    from registry.simulation import simulate as simulate_policy
-
-    result = simulate_policy(load_policy(policy), error_rate=error_rate, rate=rate, runs=runs, seed=seed)
-    show(result, as_json, lambda it: _describe_simulation(it, runs))
-
-
-def _describe_simulation(result: dict[str, Any], runs: int) -> str:
-    median = result["median_requests_to_verdict"]
-    return (
-        f"Of {runs:,} canaries {result['promoted']:,} were promoted, {result['rolled_back']:,} rolled back and "
-        f"{result['undecided']:,} left undecided; "
-        + (f"the median verdict took {median:,.0f} canary requests." if median is not None else "none had a verdict.")
-    )
