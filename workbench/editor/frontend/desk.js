@@ -425,7 +425,8 @@ export class Desk {
     }
     this.effort.begin();
     this._view.opened(this);
-    if (task.document) this.margin.open(task.document);
+    // After the text is on the screen: the margin is no part of the work.
+    if (task.document) requestAnimationFrame(() => setTimeout(() => !this.isClosed && this.margin.open(task.document)));
   }
 
   _itemsOf(task) {
