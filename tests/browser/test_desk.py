@@ -32,7 +32,7 @@ def test_the_margin_says_where_a_suggestion_is_from_and_takes_a_comment(visit: V
         page.get_by_role("button", name="Oslo, geo, offered").first.click()
         expect(page.locator(".margin .origin")).to_contain_text("Offered by towns version 1")
         expect(page.locator(".guideline")).to_contain_text("Places with a name.")
-        paper.press("k")
+        paper.press("i")
         page.keyboard.type("Which Oslo?")
         page.keyboard.press("Enter")
         expect(page.locator(".said")).to_contain_text("Which Oslo?")
