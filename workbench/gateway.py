@@ -27,7 +27,7 @@ TEMPLATE = Path(__file__).parents[1] / "deploy" / "gateway" / "nginx.conf.templa
 _VARIABLE = re.compile(r"\$\{(GATEWAY_[A-Z_]+)\}")
 _CERTIFICATE_DAYS = 825
 _LOOK_SECONDS = 2.0
-_PATIENCE = 10
+_PATIENCE = 6
 _LOG = logging.getLogger(__name__)
 
 

@@ -98,6 +98,11 @@ def _companions(settings: Settings, behind: gateway.Behind) -> list[Process]:
     mlflow_url = f"http://127.0.0.1:{behind.mlflow}"
     store = mlflow_store(settings)
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    artifacts = (
+        f"{settings.bucket_url.rstrip('/')}/mlflow" if settings.bucket_url else str(settings.home / "mlartifacts")
+    )
+    if settings.s3_endpoint_url:
+        quiet["MLFLOW_S3_ENDPOINT_URL"] = settings.s3_endpoint_url
     command = [sys.executable, "-m", "registry.mlflow_server", "127.0.0.1", str(behind.mlflow)]
     screens = {
         "NER_HOST": "127.0.0.1",
@@ -115,7 +120,7 @@ def _companions(settings: Settings, behind: gateway.Behind) -> list[Process]:
         Process(
             "mlflow",
             # The database's password stays out of the list of processes.
-            [*command, "", str(settings.home / "mlartifacts"), PREFIX],
+            [*command, "", artifacts, PREFIX],
             lambda: answers(f"{mlflow_url}{PREFIX}/health"),
             logs / "mlflow.log",
             quiet | {"MLFLOW_BACKEND_STORE_URI": store},

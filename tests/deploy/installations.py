@@ -73,9 +73,9 @@ def scratch_database(server: sa.Engine) -> Iterator[str]:
             connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-def furnish(home: Path, database_url: str, folder: Path) -> None:
+def furnish(home: Path, database_url: str, folder: Path, **values: str) -> None:
     """Two registered versions of a small spaCy pipeline, the first of them stable and the second on trial."""
-    settings = Settings(_env_file=None, home=home, database_url=database_url)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, home=home, database_url=database_url, **values)  # type: ignore[call-arg, arg-type]
     database = Database(database_url)
     migrate(database)
     recipe = get_recipe("spacy_cnn.v1", {"epochs": 4, "batch_words": 100, "width": 32, "depth": 2})

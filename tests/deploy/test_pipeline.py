@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z][a-z-]*(?: [a-z][a-z-]*)*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # What a runner needs before make can run.
-_PREPARATION = re.compile(r"^(sudo apt-get|sudo systemctl|mkdir -p ~/\.kube|echo \"\$\{\{ secrets\.GITHUB_TOKEN)")
+_PREPARATION = re.compile(r"^(apt-get|mkdir -p ~/\.kube|echo \"\$\{\{ secrets\.GITHUB_TOKEN)")
 
 
 def _steps(workflow: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""`make up-production` as a person starts it: nginx before three API processes, on PostgreSQL and Redis.
+"""`make up-production` as a person starts it: nginx before three API processes, on PostgreSQL, Redis and a bucket.
 
 One installation serves all tests of this file; the last of them ends it.
 """
@@ -6,6 +6,7 @@ One installation serves all tests of this file; the last of them ends it.
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -26,8 +27,10 @@ from websockets.sync.client import connect
 
 from ner.errors import InvalidSetting
 from ner.settings import Settings
+from registry.bucket import Bucket
 from tests.conftest import missing
 from tests.deploy.installations import CANARY, STABLE, ProductionWorkbench, furnish, scratch_database
+from tests.objects import OwnObjects
 from tests.running import ROOT, wait_until
 from workbench.gateway import find_nginx
 from workbench.production import check_servers
@@ -35,8 +38,10 @@ from workbench.production import check_servers
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.redis]
 
 ORIGIN = "https://app.example"
+BUCKET = "s3://ner/production"
 REDIS = os.environ.get("NER_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 PREDICT = "/api/v1/ner/predict"
+_PACE_SECONDS = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +59,19 @@ def running(
     except Exception as error:
         missing(str(error))
     folder = tmp_path_factory.mktemp("production")
-    with scratch_database(postgres_server) as url:
-        furnish(folder / "home", url, folder / "draft")
-        workbench = ProductionWorkbench(folder / "home", url, REDIS, NER_CORS_ORIGINS=json.dumps([ORIGIN]))
+    (folder / "objects").mkdir()
+    with (
+        scratch_database(postgres_server) as url,
+        OwnObjects(folder / "objects", "ner") as objects,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        for name, value in objects.environment().items():
+            environment.setenv(name, value)
+        furnish(folder / "home", url, folder / "draft", artifacts_url=BUCKET, s3_endpoint_url=objects.url)
+        shutil.rmtree(folder / "home" / "artifacts")
+        given = {"NER_ARTIFACTS_URL": BUCKET, "NER_S3_ENDPOINT_URL": objects.url}
+        given["NER_CORS_ORIGINS"] = json.dumps([ORIGIN])
+        workbench = ProductionWorkbench(folder / "home", url, REDIS, **given)
         try:
             workbench.start()
             yield workbench
@@ -180,6 +195,7 @@ def _callers(running: ProductionWorkbench, count: int = 3) -> Iterator[list[tupl
                 answer = client.post(PREDICT, json={"text": f"Ada Byron met {uuid.uuid4().hex} in Oslo ."})
                 body = answer.json()
                 answers.append((answer.status_code, body.get("model_version") or answer.text))
+                stopping.wait(_PACE_SECONDS)
 
     threads = [threading.Thread(target=ask) for _ in range(count)]
     for thread in threads:
@@ -266,6 +282,11 @@ def test_mlflow_is_told_of_the_versions_and_who_answers(running: ProductionWorkb
             return next((tag["value"] for tag in found.get("tags", ()) if tag["key"] == "version"), "")
 
         wait_until(lambda: stable() == CANARY, seconds=240, what="MLflow's alias")
+    kept = Bucket(BUCKET, running.environment["NER_S3_ENDPOINT_URL"]).keys()
+    # Packages are the workbench's, models MLflow's; both are on no machine but the bucket's.
+    assert {key.split("/")[0] for key in kept} == {"versions", "mlflow"}
+    assert [key for key in kept if key.endswith("python_model.py") or key.endswith("MLmodel")]
+    assert not (running.home / "mlartifacts").exists()
 
 
 def test_guessing_keys_is_slowed_at_the_gateway(running: ProductionWorkbench) -> None:
