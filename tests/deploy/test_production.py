@@ -174,6 +174,14 @@ def test_a_screen_speaks_through_its_web_socket(running: ProductionWorkbench) ->
     assert "new_session" in kinds
 
 
+def test_a_demo_loads_its_parts_from_this_origin(running: ProductionWorkbench) -> None:
+    with running.visitor() as visitor:
+        assert visitor.get("/demo/config").json()["root"] == f"{running.https}/demo"
+        page = visitor.get("/demo/").text
+    assert "http://" not in re.sub(r"http://(www\.w3\.org|schemas\.)", "", page.partition("<script")[0])
+    assert f'"root":"{running.https}/demo"' in page
+
+
 def test_files_that_never_change_are_kept_by_the_gateway(running: ProductionWorkbench) -> None:
     with running.visitor() as visitor:
         [script] = re.findall(r'src="\.?(/static/js/index\.[^"]+\.js)"', visitor.get("/").text)
