@@ -54,7 +54,7 @@ def test_nginx_accepts_the_configuration_of_the_containers(tmp_path: Path, place
     folder = {"GATEWAY_FOLDER": str(tmp_path), "GATEWAY_LOG": str(tmp_path / "log")}
     folder |= {"GATEWAY_CERTIFICATE": str(certificate[0]), "GATEWAY_PRIVATE_KEY": str(certificate[1])}
     text = gateway.render(gateway.TEMPLATE.read_text(), variables | folder)
-    text = re.sub(r"server (api|workbench|mlflow):(\d+)( resolve)?", r"server 127.0.0.1:\2", text)
+    text = re.sub(r"server (api|workbench|mlflow)[^:;]*:(\d+)( resolve)?", r"server 127.0.0.1:\2", text)
     text = re.sub(r"resolver \S+", "resolver 127.0.0.1", text)
     (tmp_path / "nginx.conf").write_text(text)
     _nginx_accepts(tmp_path / "nginx.conf")
@@ -72,7 +72,7 @@ def _variables_of(place: str) -> dict[str, str]:
         given = documents[0]["services"]["gateway"]["environment"]
     else:
         [render] = documents[0]["spec"]["template"]["spec"]["initContainers"]
-        given = {item["name"]: item["value"] for item in render["env"]}
+        given = {item["name"]: item.get("value", "") for item in render["env"]}
     return {name: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", str(value)) for name, value in given.items()}
 
 

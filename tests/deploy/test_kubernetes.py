@@ -171,6 +171,17 @@ def test_the_autoscaler_asks_for_metrics_that_the_adapter_makes_of_what_the_api_
         assert series in families or series.removesuffix("_bucket") in families, series
 
 
+def test_the_gateway_asks_for_whole_names_which_its_services_have() -> None:
+    [gateway] = _of("production", "Deployment")["gateway"]["spec"]["template"]["spec"]["initContainers"]
+    asked = {item["name"]: item["value"] for item in gateway["env"] if "value" in item}
+    services = _of("production", "Service")
+    for name in ("GATEWAY_API_SERVERS", "GATEWAY_SCREENS_SERVERS"):
+        found = re.match(r"server ([a-z]+)\.\$\(NAMESPACE\)\.svc\.cluster\.local:(\d+) resolve", asked[name])
+        assert found, asked[name]
+        assert services[found[1]]["spec"]["clusterIP"] == "None", "its address has to be every replica's"
+        assert int(found[2]) in {port["port"] for port in services[found[1]]["spec"]["ports"]}
+
+
 def test_training_survives_a_machine_that_is_taken_away() -> None:
     [spec] = [one["spec"]["jobTemplate"]["spec"] for one in _of("production", "CronJob").values()]
     assert {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]} in spec[
