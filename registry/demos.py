@@ -1,7 +1,13 @@
-"""Links to a demo of a version, or of two side by side, that work without a key until they expire."""
+"""Links to a demo of a version, or of two side by side, that work without a key until they expire.
+
+A link may ask for a passphrase as well. Whoever gave it holds a ticket, so that the slow check is made once.
+"""
 
 import datetime as dt
+import hmac
+import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -9,14 +15,20 @@ from sqlalchemy.engine import Connection
 
 from ner import tables
 from ner.database import utc_now
-from ner.errors import NoServingVersion, NotFound, NotSignedIn
+from ner.errors import InvalidInput, NoServingVersion, NotFound, NotSignedIn
 from registry import audit
 from registry.keys import fingerprint
+from registry.passwords import hashed, is_right
 from registry.rollout import current_rollout
 from registry.versions import get_version
 
 _TOKEN_BYTES = 24
 _PURPOSE = "demo link"
+_TICKET = "demo ticket"
+_TICKET_HOURS = 12
+_SHORTEST, _LONGEST = 8, 200
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?::\d{1,5})?")
+_ENDED = "This demo link has ended; ask whoever sent it for a new one."
 _demos = tables.demos
 
 
@@ -44,49 +56,80 @@ def create_demo(
     version: str | None,
     compared_with: str | None,
     hours: float,
+    passphrase: str | None = None,
+    frame_origins: Sequence[str] = (),
     actor: str,
 ) -> tuple[Demo, str]:
-    """Make a link and return it with its token, which is not kept. `version` None means the stable one of now.
+    """Make a link and return it with its token, which is not kept. `version` None means the stable one of now;
+    `frame_origins` are the sites whose pages may embed it.
 
-    Raises NotFound for an unknown version, NoServingVersion when none is stable.
+    Raises NotFound for an unknown version, NoServingVersion when none is stable, InvalidInput for a passphrase or an
+    origin that cannot be used.
     """
     chosen = version or current_rollout(connection).stable
     if chosen is None:
         raise NoServingVersion("No version is stable yet; name the version to show.")
     for name in filter(None, (chosen, compared_with)):
         get_version(connection, name)
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
-    now = utc_now()
-    expires_at = now + dt.timedelta(hours=hours)
-    demo = Demo(
-        fingerprint(secret, _PURPOSE, token), chosen, compared_with, now, actor, expires_at, None, 0, 0, False, []
-    )
-    connection.execute(
-        _demos.insert().values(
-            token_hash=demo.id,
-            version=chosen,
-            compared_with=compared_with,
-            created_at=now,
-            created_by=actor,
-            expires_at=expires_at,
-        )
-    )
-    details = {"version": chosen, "compared_with": compared_with, "expires_at": expires_at}
-    audit.append(connection, actor=actor, action="demo.created", subject=demo.id, details=details)
-    return demo, token
+    if passphrase is not None and not _SHORTEST <= len(passphrase) <= _LONGEST:
+        raise InvalidInput(f"A passphrase has {_SHORTEST} to {_LONGEST} characters.")
+    token, now = secrets.token_urlsafe(_TOKEN_BYTES), utc_now()
+    row = {
+        "token_hash": fingerprint(secret, _PURPOSE, token),
+        "version": chosen,
+        "compared_with": compared_with,
+        "created_at": now,
+        "created_by": actor,
+        "expires_at": now + dt.timedelta(hours=hours),
+        "passphrase_hash": hashed(passphrase) if passphrase is not None else None,
+        "frame_origins": [_origin(origin) for origin in frame_origins] or None,
+    }
+    connection.execute(_demos.insert().values(**row))
+    kept = ("version", "compared_with", "expires_at", "frame_origins")
+    details = {name: row[name] for name in kept} | {"has_passphrase": passphrase is not None}
+    audit.append(connection, actor=actor, action="demo.created", subject=str(row["token_hash"]), details=details)
+    return _demo(_row(connection, str(row["token_hash"]))), token
 
 
-def visit_demo(connection: Connection, secret: bytes, token: str) -> Demo:
-    """The demo that `token` opens, with one visit more. Raises NotSignedIn when the link does not work any more."""
+def find_demo(connection: Connection, secret: bytes, token: str) -> Demo:
+    """The demo that `token` opens. Raises NotSignedIn when the link does not work any more."""
     demo_id = fingerprint(secret, _PURPOSE, token)
-    visited = connection.execute(
-        _demos.update()
-        .where(_demos.c.token_hash == demo_id, _demos.c.revoked_at.is_(None), _demos.c.expires_at > utc_now())
-        .values(visits=_demos.c.visits + 1)
-    )
-    if visited.rowcount != 1:
-        raise NotSignedIn("This demo link has ended; ask whoever sent it for a new one.")
-    return _demo(connection.execute(sa.select(_demos).where(_demos.c.token_hash == demo_id)).one())
+    is_alive = sa.and_(_demos.c.token_hash == demo_id, _demos.c.revoked_at.is_(None), _demos.c.expires_at > utc_now())
+    row = connection.execute(sa.select(_demos).where(is_alive)).first()
+    if row is None:
+        raise NotSignedIn(_ENDED)
+    return _demo(row)
+
+
+def enter(connection: Connection, secret: bytes, demo: Demo, passphrase: str | None) -> str:
+    """A ticket for the questions of one visit. Raises NotSignedIn when the passphrase is not the demo's."""
+    kept = _row(connection, demo.id).passphrase_hash
+    if kept is not None and not is_right(kept, passphrase or ""):
+        raise NotSignedIn("This is not the passphrase of this demo.")
+    ends = int((utc_now() + dt.timedelta(hours=_TICKET_HOURS)).timestamp())
+    return f"{ends}.{_seal(secret, demo.id, kept, ends)}"
+
+
+def check_ticket(connection: Connection, secret: bytes, demo: Demo, ticket: str) -> None:
+    """Raises NotSignedIn where a demo with a passphrase is asked without a ticket of its own that still holds."""
+    kept = _row(connection, demo.id).passphrase_hash
+    if kept is None:
+        return
+    ends, _, seal = ticket.partition(".")
+    is_number = ends.isascii() and ends.isdigit() and len(ends) < 12
+    is_ours = is_number and hmac.compare_digest(seal.encode(), _seal(secret, demo.id, kept, int(ends)).encode())
+    if not is_ours or int(ends) < utc_now().timestamp():
+        raise NotSignedIn("This demo asks for its passphrase first.")
+
+
+def count_visit(connection: Connection, demo_id: str) -> None:
+    """One opening of the page more."""
+    connection.execute(_demos.update().where(_demos.c.token_hash == demo_id).values(visits=_demos.c.visits + 1))
+
+
+def count_question(connection: Connection, demo_id: str) -> None:
+    """One text more."""
+    connection.execute(_demos.update().where(_demos.c.token_hash == demo_id).values(questions=_demos.c.questions + 1))
 
 
 def list_demos(connection: Connection) -> list[Demo]:
@@ -105,6 +148,22 @@ def revoke_demo(connection: Connection, demo_id: str, *, actor: str) -> None:
     )
     if changed.rowcount:
         audit.append(connection, actor=actor, action="demo.revoked", subject=demo_id)
+
+
+def _origin(origin: str) -> str:
+    """An origin as browsers write it. Raises InvalidInput: what else it holds would be part of a header."""
+    written = origin.strip().lower().rstrip("/")
+    if not _ORIGIN.fullmatch(written):
+        raise InvalidInput(f"'{origin}' is no site; write it like https://intranet.example.org.")
+    return written
+
+
+def _seal(secret: bytes, demo_id: str, kept: str | None, ends: int) -> str:
+    return fingerprint(secret, _TICKET, f"{demo_id} {kept} {ends}")
+
+
+def _row(connection: Connection, demo_id: str) -> sa.Row:  # type: ignore[type-arg]
+    return connection.execute(sa.select(_demos).where(_demos.c.token_hash == demo_id)).one()
 
 
 def _demo(row: sa.Row) -> Demo:  # type: ignore[type-arg]

@@ -23,11 +23,7 @@ def set_password(connection: Connection, user: User, password: str, *, actor: st
     if not SHORTEST <= len(password) <= _LONGEST:
         raise InvalidInput(f"A password has {SHORTEST} to {_LONGEST} characters.")
     connection.execute(tables.passwords.delete().where(tables.passwords.c.user_id == user.id))
-    connection.execute(
-        tables.passwords.insert().values(
-            user_id=user.id, hash=_HASHER.hash(password.encode("utf-8", "surrogatepass")), changed_at=utc_now()
-        )
-    )
+    connection.execute(tables.passwords.insert().values(user_id=user.id, hash=hashed(password), changed_at=utc_now()))
     audit.append(connection, actor=actor, action="password.changed", subject=user.name)
 
 
@@ -36,11 +32,17 @@ def user_by_password(connection: Connection, name: str, password: str) -> User |
     user = find_user(connection, name)
     passwords = tables.passwords.c
     kept = user and connection.scalar(sa.select(passwords.hash).where(passwords.user_id == user.id))
-    is_right = _is_right(kept or _NOBODY, password)
-    return user if user is not None and kept and is_right and user.disabled_at is None else None
+    is_theirs = is_right(kept or _NOBODY, password)
+    return user if user is not None and kept and is_theirs and user.disabled_at is None else None
 
 
-def _is_right(kept: str, password: str) -> bool:
+def hashed(password: str) -> str:
+    """What is stored of a password: Argon2id with its parameters and salt."""
+    return _HASHER.hash(password.encode("utf-8", "surrogatepass"))
+
+
+def is_right(kept: str, password: str) -> bool:
+    """Whether `password` is the one that `kept` was made of; takes a while on purpose."""
     try:
         return _HASHER.verify(kept, password.encode("utf-8", "surrogatepass"))
     except (Argon2Error, InvalidHashError):

@@ -1,13 +1,14 @@
 """The calls of those who run the models: versions, rollout, figures, audit, keys, people and demos."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
+from workbench.alert_operations import AlertOperations
 from workbench.api_transport import Body, Transport
 
 
-class Operations:
+class Operations(AlertOperations):
     """Half of `ApiClient`; `transport` is the caller's way to the API."""
 
     transport: Transport
@@ -149,17 +150,34 @@ class Operations:
         """Every demo link."""
         return cast(list[Body], self._get("demos")["demos"])
 
-    def create_demo(self, *, version: str | None = None, compared_with: str | None = None, hours: float = 24) -> Body:
+    def create_demo(
+        self,
+        *,
+        version: str | None = None,
+        compared_with: str | None = None,
+        hours: float = 24,
+        passphrase: str | None = None,
+        frame_origins: Sequence[str] = (),
+    ) -> Body:
         """A link to a demo of a version, or of two side by side, that expires."""
-        return self._post("demos", given({"version": version, "compared_with": compared_with, "hours": hours}))
+        fields = {"version": version, "compared_with": compared_with, "hours": hours, "passphrase": passphrase}
+        return self._post("demos", given({**fields, "frame_origins": list(frame_origins) or None}))
 
     def revoke_demo(self, demo_id: str) -> None:
         """End a demo link at once."""
         self._delete(f"demos/{quote(demo_id)}")
 
-    def answer_demo(self, token: str, text: str) -> Body:
+    def demo_frame(self, token: str) -> list[str]:
+        """The sites whose pages may embed a demo."""
+        return cast(list[str], self._post("demos/frame", {"token": token}, is_idempotent=True)["frame_origins"])
+
+    def enter_demo(self, token: str, passphrase: str | None = None) -> Body:
+        """Open a demo: what it shows and a ticket, or that it wants its passphrase first."""
+        return self._post("demos/enter", given({"token": token, "passphrase": passphrase}))
+
+    def answer_demo(self, token: str, text: str, ticket: str = "") -> Body:
         """What a demo's versions say about a text; the token is the permission."""
-        return self._post("demos/answer", {"token": token, "text": text}, is_idempotent=True)
+        return self._post("demos/answer", {"token": token, "text": text, "ticket": ticket}, is_idempotent=True)
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import streamlit as st
 
 from ner.roles import Role
+from workbench.alert_strip import draw_alert_strip
 from workbench.api_client import ApiError
 from workbench.browser import Visitor, explain, guarded, visitor
 from workbench.layout import empty_state, heading
 from workbench.pages import (
     access,
     agreement,
+    alerts,
     compare,
     correct,
     drift,
@@ -62,6 +64,7 @@ SCREENS = (
     Screen("Decide", "Quality", ":material/query_stats:", "quality", quality.page, "viewer"),
     Screen("Decide", "Drift", ":material/ssid_chart:", "drift", drift.page, "viewer"),
     Screen("Decide", "Traffic", ":material/monitoring:", "traffic", traffic.page, "viewer"),
+    Screen("Run", "Alerts", ":material/notifications:", "alerts", alerts.page, "viewer"),
     Screen("Run", "Access", ":material/key:", "access", access.page, "admin"),
 )
 
@@ -76,11 +79,15 @@ def main() -> None:
     except ApiError as error:
         explain(error)
         return
-    chosen = st.navigation(_menu(person), position="sidebar" if person else "hidden", expanded=True)
+    menu = _menu(person)
+    chosen = st.navigation(menu, position="sidebar" if person else "hidden", expanded=True)
     if person is None:
         guarded(sign_in.page)()
         return
     draw_sidebar(person)
+    of_alerts = next(page for pages in menu.values() for page in pages if page.url_path == "alerts")
+    if chosen.url_path != of_alerts.url_path:
+        draw_alert_strip(of_alerts)
     chosen.run()
 
 

@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from workbench.api_client import Body
+from workbench.api_client import ApiError, Body
+from workbench.browser import api, explain
 from workbench.layout import empty_state, score
 from workbench.look import ago, as_moment, duration, legend
 from workbench.rollout_dialogs import ask_canary, ask_promotion
@@ -17,8 +18,12 @@ def draw_version(version: Body, rollout: Body, *, may_decide: bool) -> None:
             st.subheader(name, anchor=False, width="content")
             for part in version["aliases"]:
                 st.badge(part, color="green" if part == "stable" else "orange" if part == "canary" else "gray")
-        if may_decide and name != rollout["stable"]:
+        if may_decide:
             _draw_decisions(name, rollout)
+    created = st.session_state.get("card_demo")
+    if created and created["version"] == name:
+        st.caption("Whoever has this link can try this version for a day, without a key.")
+        st.code(created["url"], language=None, wrap_lines=True)
     quality, lineage, deployments = st.tabs(["Quality", "Lineage", "Deployments"])
     with quality:
         _draw_quality(version)
@@ -30,11 +35,21 @@ def draw_version(version: Body, rollout: Body, *, may_decide: bool) -> None:
 
 def _draw_decisions(name: str, rollout: Body) -> None:
     with st.container(horizontal=True, width="content"):
+        st.button("Demo link", icon=":material/link:", key="card_demo_button", on_click=_make_demo, args=(name,))
+        if name == rollout["stable"]:
+            return
         may_try = rollout["stable"] and name != rollout["canary"]
         if may_try and st.button(f"Make {name} the canary", icon=":material/science:", key="card_canary"):
             ask_canary(name, rollout)
         if st.button(f"Promote {name}", icon=":material/verified:", key="card_promote"):
             ask_promotion(name, rollout)
+
+
+def _make_demo(name: str) -> None:
+    try:
+        st.session_state["card_demo"] = {"version": name, **api().create_demo(version=name)}
+    except ApiError as error:
+        explain(error)
 
 
 def _draw_quality(version: Body) -> None:

@@ -98,12 +98,37 @@ class DemoRequest(Shape):
     version: str | None = Field(None, description="Empty means the stable version.")
     compared_with: str | None = None
     hours: float = Field(24, gt=0, le=24 * 90)
+    passphrase: str | None = Field(None, max_length=200, description="Asked for besides the link; null asks for none.")
+    frame_origins: list[str] = Field(
+        [], max_length=20, description="Sites whose pages may embed it, with their scheme."
+    )
 
 
 class DemoCreated(BaseModel):
     id: str
     url: str
     expires_at: dt.datetime
+    iframe: str | None = Field(description="What a page that may embed it holds; null where none may.")
+
+
+class DemoToken(Shape):
+    token: str = Field(max_length=200, description="From the demo's link; it is the permission.")
+
+
+class DemoKnock(DemoToken):
+    passphrase: str | None = Field(None, max_length=200)
+
+
+class DemoFrame(BaseModel):
+    frame_origins: list[str]
+
+
+class DemoEntry(BaseModel):
+    needs_passphrase: bool
+    ticket: str | None = Field(None, description="To be sent with each question.")
+    version: str | None = None
+    compared_with: str | None = None
+    expires_at: dt.datetime | None = None
 
 
 class DemoShape(BaseModel):
@@ -124,9 +149,9 @@ class DemoList(BaseModel):
     demos: list[DemoShape]
 
 
-class DemoQuestion(Shape):
-    token: str = Field(max_length=200, description="From the demo's link; it is the permission.")
+class DemoQuestion(DemoToken):
     text: str
+    ticket: str = Field("", max_length=200, description="From entering; a demo without a passphrase needs none.")
 
 
 class DemoAnswer(BaseModel):

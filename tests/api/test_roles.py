@@ -33,6 +33,8 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/v2/health/live"): "public",
     ("GET", "/v2/health/ready"): "public",
     ("POST", "/api/v1/demos/answer"): "public",
+    ("POST", "/api/v1/demos/enter"): "public",
+    ("POST", "/api/v1/demos/frame"): "public",
     ("POST", "/api/v1/ner/predict"): "viewer",
     ("POST", "/api/v1/ner/batch"): "viewer",
     ("GET", "/api/v1/session"): "viewer",

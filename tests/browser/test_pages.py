@@ -9,7 +9,7 @@ from tests.running import RunningWorkbench
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PAGES = (
     *("try", "compare", "correct", "judge", "search", "sources", "guidelines", "agreement", "history", "snapshots"),
-    *("train", "versions", "quality", "drift", "traffic", "access"),
+    *("train", "versions", "quality", "drift", "traffic", "alerts", "access"),
 )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.workbench.world import BOTH, PLACES, World
 from workbench.api_client import ApiClient
-from workbench.demos.demo import NO_TOKEN, answer, build_demo, mount_demo, segments
+from workbench.demos.demo import NO_TOKEN, WRONG, answer, build_demo, enter, mount_demo, segments
 
 TEXT = "Maria went to Oslo ."
 
@@ -43,7 +43,7 @@ def test_one_version_is_shown_when_the_link_is_for_one(http: TestClient) -> None
     assert room["visible"] is True
     assert left.value == [{"token": "Maria went to ", "class_or_confidence": None}] or "Oslo" in str(left.value)
     assert right["visible"] is False
-    assert [row[:3] for row in rows] == [["1.0.0", "Oslo", "geo"]]
+    assert [row[:3] for row in rows["value"]] == [["1.0.0", "Oslo", "geo"]]
 
 
 def test_two_versions_are_shown_side_by_side_when_the_link_is_for_two(http: TestClient) -> None:
@@ -52,7 +52,7 @@ def test_two_versions_are_shown_side_by_side_when_the_link_is_for_two(http: Test
     said, _, left, right, rows = answer(api, token, TEXT)
     assert said == "Versions 1.0.0 and 1.1.0, side by side."
     assert (left.label, right.label) == ("1.0.0", "1.1.0")
-    assert [row[:2] for row in rows] == [["1.0.0", "Oslo"], ["1.1.0", "Maria"], ["1.1.0", "Oslo"]]
+    assert [row[:2] for row in rows["value"]] == [["1.0.0", "Oslo"], ["1.1.0", "Maria"], ["1.1.0", "Oslo"]]
 
 
 def test_the_room_is_closed_when_there_is_no_token(http: TestClient) -> None:
@@ -82,6 +82,44 @@ def test_the_room_stays_open_when_the_text_is_refused(http: TestClient) -> None:
     assert "100" in said
     said, room, *_ = answer(api, token, "  ")
     assert (said, room["visible"]) == ("Type a text, then press the button.", True)
+
+
+def test_the_room_is_open_at_once_when_the_link_asks_for_no_passphrase(http: TestClient) -> None:
+    api = ApiClient(http)
+    ticket, gate, said, room, *_ = enter(api, token_of(api.create_demo(hours=1)), None)
+    assert ticket
+    assert (gate["visible"], said, room["visible"]) == (False, "Version 1.0.0.", True)
+
+
+def test_the_room_opens_with_the_passphrase_and_not_with_another(http: TestClient) -> None:
+    api = ApiClient(http)
+    token = token_of(api.create_demo(version="1.0.0", compared_with="1.1.0", passphrase="correct horse"))
+    ticket, gate, said, room, *_ = enter(api, token, None)
+    assert (ticket, gate["visible"], room["visible"]) == ("", True, False)
+    assert "1.0.0" not in said
+    ticket, gate, said, room, *_ = enter(api, token, "wrong horse")
+    assert (ticket, gate["visible"], said, room["visible"]) == ("", True, WRONG, False)
+    ticket, gate, said, room, *_ = enter(api, token, "correct horse")
+    assert (gate["visible"], said, room["visible"]) == (False, "Versions 1.0.0 and 1.1.0, side by side.", True)
+    assert answer(api, token, TEXT, ticket)[0] == said
+    assert answer(api, token, TEXT)[1]["visible"] is False
+
+
+@pytest.mark.filterwarnings("ignore:You should not use the 'timeout' argument")
+async def test_only_the_sites_that_a_link_names_may_embed_its_page(http: TestClient) -> None:
+    api = ApiClient(http)
+    tokens = [token_of(api.create_demo(hours=1, frame_origins=sites)) for sites in ((), ("https://a.example",))]
+    app = FastAPI()
+    mount_demo(app, http)
+    with TestClient(app) as client:
+        closed, opened = (client.get("/demo/", params={"token": token}).headers for token in tokens)
+        unknown = client.get("/demo/", params={"token": "x", "frame": "https://evil.example"}).headers
+        asset = client.get("/demo/config").headers
+    assert closed["content-security-policy"] == unknown["content-security-policy"] == "frame-ancestors 'self'"
+    assert opened["content-security-policy"] == "frame-ancestors 'self' https://a.example"
+    assert (opened["referrer-policy"], opened["x-robots-tag"]) == ("no-referrer", "noindex")
+    assert "x-frame-options" not in opened
+    assert "content-security-policy" not in asset
 
 
 async def test_the_page_is_mounted_and_asks_no_other_host_for_fonts() -> None:

@@ -15,6 +15,8 @@ from annotation.effort import note_effort
 from annotation.votes import ask_people
 from ner.roles import Role
 from registry import runs
+from registry.alerts import Severity, raise_alert
+from registry.demos import list_demos
 from registry.rollout import current_rollout
 from registry.versions import register
 from tests.builders import a_version
@@ -23,7 +25,7 @@ from workbench import browser
 
 PAGES = (
     *("try_it", "compare", "correct", "judge", "search", "sources", "guidelines", "agreement", "history", "snapshots"),
-    *("train", "versions", "quality", "drift", "traffic", "access"),
+    *("train", "versions", "quality", "drift", "traffic", "alerts", "access"),
 )
 ENTRY = Path(workbench.__file__).parent / "entry" / "visit.py"
 
@@ -476,3 +478,72 @@ def test_the_train_page_says_what_more_text_was_worth(two_versions: World) -> No
         page.selectbox(key="train_recipe").select("spacy_cnn.v1").run()
         assert not page.exception
         assert any("Twice as much text brought +0.0 points" in one.label for one in page.expander)
+
+
+# --- alerts ---
+
+
+def _raise(world: World, kind: str = "HighErrorRate", severity: Severity = "critical", subject: str = "1.0.0") -> None:
+    with world.database.transaction() as connection:
+        raise_alert(connection, kind, severity, "Version 1.0.0 fails at 12 % of its texts.", subject=subject)
+
+
+def test_an_alert_is_shown_until_somebody_looks_after_it(two_versions: World) -> None:
+    _raise(two_versions)
+    with visiting(two_versions, "alerts", role="engineer") as page:
+        assert "High error rate" in words(page)
+        assert page.text[0].value == "Version 1.0.0 fails at 12 % of its texts."
+        next(button for button in page.button if button.label == "I look after it").click().run()
+        assert not [button for button in page.button if button.label == "I look after it"]
+        assert "looked after by engineer" in words(page)
+
+
+def test_a_viewer_sees_alerts_and_cannot_take_them(two_versions: World) -> None:
+    _raise(two_versions)
+    with visiting(two_versions, "alerts", role="viewer") as page:
+        assert "High error rate" in words(page)
+        assert not page.button
+        assert "Webhooks are for engineers" in words(page)
+
+
+def test_an_alert_stands_on_top_of_every_page_until_somebody_looks_after_it(two_versions: World) -> None:
+    _raise(two_versions, "DataDrift", "warning")
+    _raise(two_versions)
+    _raise(two_versions, "Note", "info")
+    with two_versions.api("engineer") as http:
+        browser.connect(http)
+        page = AppTest.from_file(str(ENTRY), default_timeout=60).run()
+        assert [text.value for text in page.text] == ["Version 1.0.0 fails at 12 % of its texts. And 1 more."]
+        for alert in http.get("/api/v1/alerts").json()["alerts"]:
+            http.post(f"/api/v1/alerts/{alert['id']}/acknowledge")
+        assert not page.run().text
+
+
+def test_a_webhook_is_refused_in_words_when_it_leads_into_the_private_network(two_versions: World) -> None:
+    with visiting(two_versions, "alerts") as page:
+        page.text_input[0].set_value("chat")
+        page.text_input[1].set_value("https://127.0.0.1/hook")
+        next(button for button in page.button if button.label == "Add").click().run()
+        assert "private network" in words(page)
+
+
+def test_a_webhook_is_made_and_its_secret_shown_once(two_versions: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.webhooks.resolve", lambda url, **_: url)
+    with visiting(two_versions, "alerts") as page:
+        page.text_input[0].set_value("chat")
+        page.text_input[1].set_value("https://chat.example/hook")
+        next(button for button in page.button if button.label == "Add").click().run()
+        (secret,) = [code.value for code in page.code]
+        assert secret.startswith("whsec_")
+        assert "chat.example/hook · never told yet" in words(page)
+        next(button for button in page.button if button.label == "I have copied it").click().run()
+        assert not page.code
+
+
+def test_one_click_makes_a_demo_of_stable_against_canary(two_versions: World) -> None:
+    with visiting(two_versions, "versions") as page:
+        next(button for button in page.button if button.label == "Show stable against canary").click().run()
+        assert any("/demo/?token=" in code.value for code in page.code)
+        with two_versions.database.reading() as connection:
+            (demo,) = list_demos(connection)
+        assert (demo.version, demo.compared_with) == ("1.0.0", "1.1.0")

@@ -114,8 +114,19 @@ def list_users(as_json: bool) -> None:
 @click.option("--version", help="A version; the stable one unless given.")
 @click.option("--compared-with", help="A second version to show beside it.")
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=24.0, show_default=True)
+@click.option("--with-passphrase", is_flag=True, help="Ask visitors for a passphrase as well; it is typed here now.")
+@click.option("--frame-origin", "frame_origins", multiple=True, help="A site whose pages may embed it; repeatable.")
 @json_option
-def demo(version: str | None, compared_with: str | None, hours: float, as_json: bool) -> None:
+def demo(
+    version: str | None,
+    compared_with: str | None,
+    hours: float,
+    with_passphrase: bool,
+    frame_origins: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Make a link to a demo of a version, for people without a key. It expires."""
-    body = {"version": version, "compared_with": compared_with, "hours": hours}
+    passphrase = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True) if with_passphrase else None
+    body: dict[str, object] = {"version": version, "compared_with": compared_with, "hours": hours}
+    body |= {"passphrase": passphrase, "frame_origins": list(frame_origins)}
     show(Server().post("/api/v1/demos", body), as_json, lambda it: f"{it['url']}\n(until {it['expires_at']})")

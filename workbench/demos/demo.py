@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from workbench.api_client import ApiClient, ApiError, Body, RetryPolicy
 from workbench.api_transport import HttpCaller
+from workbench.demos.frames import DemoFrames
 from workbench.look import label_colour
 
 EXAMPLES = (
@@ -15,6 +16,7 @@ EXAMPLES = (
     "Google acquired YouTube for $1.65 billion in 2006. Apple Inc is in California.",
     "Barack Obama was president of the United States when NATO met in Lisbon in November 2010.",
 )
+WRONG = "This is not the passphrase of this demo."
 NO_TOKEN = "This page opens with a demo link; ask whoever runs the workbench for one."
 FONTS = ("ui-sans-serif", "system-ui", "sans-serif")
 CSS = """
@@ -33,31 +35,42 @@ def build_demo(api_url: str | HttpCaller) -> gr.Blocks:
 
     def greet(request: gr.Request) -> tuple[Any, ...]:
         token = str(request.query_params.get("token", ""))
-        return token, EXAMPLES[0], *answer(client, token, EXAMPLES[0])
+        return token, *enter(client, token, None)
 
-    def respond(token: str, text: str) -> tuple[Any, ...]:
-        return answer(client, token, text)
+    def unlock(token: str, passphrase: str) -> tuple[Any, ...]:
+        return enter(client, token, passphrase)
+
+    def respond(token: str, ticket: str, text: str) -> tuple[Any, ...]:
+        return answer(client, token, text, ticket)
 
     with gr.Blocks(title="NER demo", analytics_enabled=False) as blocks:
-        token = gr.State("")
+        token, ticket = gr.State(""), gr.State("")
         gr.Markdown("# Which names are in this text?")
         said = gr.Markdown()
+        with gr.Column(visible=False) as gate:
+            passphrase = gr.Textbox(label="Passphrase", type="password", autofocus=True, max_lines=1)
+            opener = gr.Button("Open the demo", variant="primary")
         with gr.Column(visible=False) as room:
-            text = gr.Textbox(label="Text", lines=4, placeholder="Type or paste a text", autofocus=True)
+            text = gr.Textbox(EXAMPLES[0], label="Text", lines=4, placeholder="Type or paste a text", autofocus=True)
             gr.Examples([[example] for example in EXAMPLES], inputs=[text], label="Examples", api_visibility="private")
             button = gr.Button("Find entities", variant="primary")
             with gr.Row():
                 left, right = (_highlight() for _ in range(2))
-            table = gr.Dataframe(headers=["Version", "Entity", "Label", "Confidence"], interactive=False)
+            table = gr.Dataframe(headers=["Version", "Entity", "Label", "Confidence"], interactive=False, visible=False)
         shown = [said, room, left, right, table]
-        blocks.load(greet, outputs=[token, text, *shown], api_visibility="private", show_progress="hidden")
+        blocks.load(greet, outputs=[token, ticket, gate, *shown], api_visibility="private", show_progress="hidden")
+        for event in (opener.click, passphrase.submit):
+            event(unlock, inputs=[token, passphrase], outputs=[ticket, gate, *shown], api_visibility="private")
         for event in (button.click, text.submit):
-            event(respond, inputs=[token, text], outputs=shown, api_visibility="private")
+            event(respond, inputs=[token, ticket, text], outputs=shown, api_visibility="private")
     return blocks
 
 
 def mount_demo(app: FastAPI, api_url: str, *, path: str = "/demo") -> None:
-    """Mount the demo on `app`, in the workbench's colours and with the fonts of the visitor's own system."""
+    """Mount the demo on `app`, in the workbench's colours and with the fonts of the visitor's own system. Only the
+    sites that a link names may embed its page.
+    """
+    app.add_middleware(DemoFrames, api_url=api_url, path=path)
     theme = gr.themes.Soft(primary_hue="cyan", neutral_hue="slate", font=FONTS, font_mono=FONTS)
     theme.set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_600")
     gr.mount_gradio_app(app, build_demo(api_url), path=path, theme=theme, css=CSS, footer_links=[], ssr_mode=False)
@@ -67,19 +80,39 @@ def _highlight() -> gr.HighlightedText:
     return gr.HighlightedText(interactive=False, show_legend=True, combine_adjacent=False, visible=False)
 
 
-def answer(client: ApiClient, token: str, text: str) -> tuple[Any, ...]:
+def enter(client: ApiClient, token: str, passphrase: str | None) -> tuple[Any, ...]:
+    """The ticket, whether the gate is shown, and what the page shows when it was opened with `passphrase`."""
+    hidden = gr.update(visible=False)
+    if not token:
+        return "", hidden, *_closed(NO_TOKEN)
+    try:
+        entry = client.enter_demo(token, passphrase)
+    except ApiError as error:
+        may_try_again = passphrase is not None and error.message == WRONG
+        return "", gr.update(visible=may_try_again), *_closed(error.message)
+    if entry["needs_passphrase"]:
+        return "", gr.update(visible=True), *_closed("This demo opens with a passphrase.")
+    return entry["ticket"], hidden, *_open(_words(entry))
+
+
+def answer(client: ApiClient, token: str, text: str, ticket: str = "") -> tuple[Any, ...]:
     """What the page shows after a question: a sentence, whether the room is open, two texts, and the table."""
     if not token:
         return _closed(NO_TOKEN)
     if not text.strip():
-        return "Type a text, then press the button.", gr.update(visible=True), gr.skip(), gr.skip(), gr.skip()
+        return _open("Type a text, then press the button.")
     try:
-        body = client.answer_demo(token, text)
+        body = client.answer_demo(token, text, ticket)
     except ApiError as error:
         if error.status in {401, 403, 404, 410}:
             return _closed(error.message)
-        return error.message, gr.update(visible=True), gr.skip(), gr.skip(), gr.skip()
-    return _words(body), gr.update(visible=True), *_texts(body, text), _rows(body)
+        return _open(error.message)
+    rows = gr.update(value=_rows(body), visible=True)
+    return _words(body), gr.update(visible=True), *_texts(body, text), rows
+
+
+def _open(sentence: str) -> tuple[Any, ...]:
+    return sentence, gr.update(visible=True), gr.skip(), gr.skip(), gr.skip()
 
 
 def _closed(sentence: str) -> tuple[Any, ...]:
