@@ -3,7 +3,7 @@
 Whoever asks for the verdict needs neither texts nor models: the counts are stored, and so are the sizes of the strata.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from ner import tables
 from ner.database import utc_now
 from ner.shadow_tables import paired_labels
+from registry.judges import F1Evidence
 from registry.quality_verdicts import MARGIN, Judged, PairedCounts, QualityVerdict, Stratum, judge_quality
 from registry.shadow import expected_counts, totals
 from registry.verdicts import judge_f1
@@ -68,14 +69,31 @@ def stored_verdict(connection: Connection, stable: str, canary: str, *, margin: 
 def _by_test_part(
     connection: Connection, stable: str, canary: str, margin: float, lacking: QualityVerdict
 ) -> QualityVerdict | None:
-    performance = connection.scalar(sa.select(tables.versions.c.performance).where(tables.versions.c.version == canary))
-    baseline = (performance or {}).get("baseline")
-    if not baseline or baseline["version"] != stable:
+    change = _test_part_change(connection, stable, canary)
+    if change is None:
         return None
-    change = baseline["difference"]
     verdict, reason = judge_f1(change["difference"], change["low"], change["high"], margin=margin)
     said = f"Too few labels of traffic yet; on the test part of the canary's dataset {reason}"
     return replace(lacking, verdict=verdict, reason=said, basis="test part", difference=None)
+
+
+def f1_evidence(connection: Connection, canary: str, stable: str, margin: float) -> F1Evidence:
+    """What a judge of the canary needs of the same verdict: the difference, its 90 % interval, and the sentence."""
+    verdict = stored_verdict(connection, stable, canary, margin=margin)
+    found = verdict.difference
+    if found is not None:
+        return F1Evidence(found.difference, found.low, found.high, verdict.basis, verdict.reason)
+    change = _test_part_change(connection, stable, canary) if verdict.basis == "test part" else None
+    if change is None:
+        return F1Evidence(None, None, None, verdict.basis, verdict.reason)
+    return F1Evidence(change["difference"], change["low"], change["high"], verdict.basis, verdict.reason)
+
+
+def _test_part_change(connection: Connection, stable: str, canary: str) -> Mapping[str, float] | None:
+    """By how much the canary's F1 differs on its own test part, where it was compared with this stable version."""
+    performance = connection.scalar(sa.select(tables.versions.c.performance).where(tables.versions.c.version == canary))
+    baseline = (performance or {}).get("baseline")
+    return baseline["difference"] if baseline and baseline["version"] == stable else None
 
 
 def _pair(stable: str, canary: str) -> tuple[sa.ColumnElement[bool], ...]:

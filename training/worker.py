@@ -23,6 +23,7 @@ from registry import runs
 from registry.controller import Controller
 from registry.deliveries import send_due
 from registry.heartbeats import WORKER, beat
+from registry.paired_labels import f1_evidence
 from registry.runs import Run
 from training import rounds
 from training.drafts import remove_draft
@@ -83,7 +84,7 @@ class Worker:
         """What is done beside the runs."""
         return [
             Round("The heartbeat", _HEARTBEAT_SECONDS, self._beat),
-            Round("The automatic rollout", POLL_SECONDS, Controller(self._database).tick),
+            Round("The automatic rollout", POLL_SECONDS, Controller(self._database, f1=f1_evidence).tick),
             Round("Sending webhooks", _DELIVERY_SECONDS, self._send),
             Round(
                 "Measuring the versions",
