@@ -195,7 +195,8 @@ def main() -> None:
         "# How fast the editor is\n\n"
         "From the key to the frame that shows its effect, in headless Chromium without a GPU, on the machine that also "
         f"runs the server: {os.cpu_count()} cores, {platform.machine()}.\n"
-        f"What is opened was asked for ahead of time, as in daily work. Repeat with `make bench-editor`.\n{before}\n"
+        f"What is opened was asked for ahead of time, as in daily work. Repeat with `make bench-editor`; "
+        f'beside another revision with `make bench-editor ARGS="--beside FOLDER"`.\n{before}\n'
         f"{_table(results, beside)}\n"
     )
     tqdm.write(f"Written to {PAGE}")
