@@ -21,6 +21,7 @@ _REFUSALS = {
     429: "The key's hourly limit is reached; Retry-After says when to come back.",
     502: "A source that lies elsewhere gave no usable answer.",
     503: "No version, or no database, answers.",
+    507: "The disk has too little room left.",
 }
 
 

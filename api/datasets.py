@@ -67,7 +67,7 @@ def add_labels(name: str, body: LabelsRequest, wiring: Wired, caller: Called) ->
 @router.post(
     "/{name}/import",
     response_model=ImportResult,
-    responses=refusals(413, 422),
+    responses=refusals(413, 422, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -90,7 +90,7 @@ async def import_into(
     the end `{"result": ...}` or `{"error": ...}`.
     """
     home = wiring.settings.home
-    path = await received(request, home)
+    path = await received(request, home, wiring.settings.disk_reserve_megabytes)
 
     def run(report: Report) -> ImportSummary:
         # Reading and storing are each half of the way.

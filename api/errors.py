@@ -39,6 +39,7 @@ STATUS: dict[str, int] = {
     "database_away": 503,
     "bucket_away": 503,
     "overloaded": 503,
+    "disk_full": 507,
     "not_signed_in": 401,
     "not_allowed": 403,
     "rate_limited": 429,

@@ -14,13 +14,20 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from annotation.exports import ExportSummary
+from ner.disk import check_room
 
+_COPIES = 3
 _MOST_LOSSES = 20
 _FORGOTTEN_AFTER_SECONDS = 24 * 3600
 
 
-async def received(request: Request, home: Path) -> Path:
-    """The body in a file of its own, so that its size does not matter to memory."""
+async def received(request: Request, home: Path, reserve_megabytes: int) -> Path:
+    """The body in a file of its own, so that its size does not matter to memory.
+
+    Raises DiskFull where it would not leave the reserve. A body is held thrice: as it came, staged, and stored.
+    """
+    announced = request.headers.get("content-length", "")
+    check_room(home, reserve_megabytes, wanted_bytes=_COPIES * int(announced) if announced.isdigit() else 0)
     path = draft(home, ".import")
     try:
         with path.open("wb") as stream:

@@ -111,6 +111,12 @@ class RateLimited(NerError):
     kind = "rate_limited"
 
 
+class DiskFull(NerError):
+    """The disk has too little room left for what was asked."""
+
+    kind = "disk_full"
+
+
 class Overloaded(NerError):
     """Too much work is waiting; details hold `retry_after_seconds`."""
 

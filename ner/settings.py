@@ -66,6 +66,8 @@ class Settings(BaseSettings):
         0.01, ge=0, le=1, description="Share of the other answers kept for correction, while capture is on."
     )
     captured_text_days: int = Field(30, ge=1, description="How long a captured text is kept.")
+    kept_packages: int = Field(20, ge=1, description="Newest versions whose packages are kept unpacked.")
+    disk_reserve_megabytes: int = Field(1000, ge=0, description="Room on the disk that imports and training leave.")
     backup_repository: str = Field(
         "", description="Where restic keeps backups: a folder, or s3:https://host/bucket; empty means none.", repr=False
     )

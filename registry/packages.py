@@ -5,6 +5,7 @@ Beside a bucket the folder is what this machine has fetched: the bucket holds ea
 
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import tarfile
@@ -20,6 +21,7 @@ from registry.bucket import Bucket, open_bucket
 from registry.signatures import SIGNATURE, Signatures
 
 FOLDER = "versions"
+ARCHIVE = "archive"
 SUMS = "SHA256SUMS.json"
 
 
@@ -72,6 +74,8 @@ class PackageStore:
         Raises BrokenPackage when it is missing, any file was changed, added or removed, or its signature is not ours.
         """
         folder = self.root / version
+        if not folder.is_dir() and self._archive(version).exists():
+            self._unpack(version)
         if self._bucket is not None and not self._holds(folder, digest):
             self._fetch(self._bucket, version, digest)
         if not folder.is_dir():
@@ -85,6 +89,42 @@ class PackageStore:
         if self._signatures is not None and self._signatures.are_expected:
             self._signatures.check(folder)
         return folder
+
+    def archive(self, version: str, digest: str) -> int:
+        """Pack a package that is seldom wanted into one file and return the bytes that this frees; `folder` unpacks it.
+
+        Raises BrokenPackage where it is not what was registered.
+        """
+        folder, target = self.folder(version, digest), self._archive(version)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}")
+        with tarfile.open(draft, "w:xz") as packed:
+            packed.add(folder, version)
+        with draft.open("rb") as stream:
+            os.fsync(stream.fileno())
+        before = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        draft.rename(target)
+        shutil.rmtree(folder)
+        return before - target.stat().st_size
+
+    def is_unpacked(self, version: str) -> bool:
+        """Whether the package is a folder now."""
+        return (self.root / version).is_dir()
+
+    def _archive(self, version: str) -> Path:
+        return self.root.parent / ARCHIVE / f"{version}.tar.xz"
+
+    def _unpack(self, version: str) -> None:
+        draft = self.root / f".{version}.{uuid.uuid4().hex}"
+        try:
+            with tarfile.open(self._archive(version)) as packed:
+                packed.extractall(draft, filter="data")
+            with suppress(OSError):  # another process was faster
+                (draft / version).rename(self.root / version)
+        except (tarfile.TarError, EOFError, lzma.LZMAError) as error:
+            raise BrokenPackage(f"{self._archive(version)} cannot be unpacked: {error}.") from None
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
     def sign_anew(self, digests: Mapping[str, str]) -> tuple[list[str], list[str]]:
         """Sign the packages of these versions with a new pair of keys: (versions signed, a sentence for each refused).

@@ -10,6 +10,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from ner.database import Database
+from ner.disk import check_room
 from ner.errors import Conflict, NerError, RunCancelled
 from ner.settings import Settings
 from registry import runs
@@ -97,6 +98,7 @@ def make_attempt(
 ) -> VersionRecord:
     """Train the run and register its version. What goes wrong is written to the run, then raised."""
     try:
+        check_room(settings.home, settings.disk_reserve_megabytes)
         with Pulse(database, run, parent=parent, watch=watch) as pulse:
             # Imported here, so that a slow import has a heartbeat and the worker starts without it.
             from training.pipeline import run_training

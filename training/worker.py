@@ -31,6 +31,7 @@ from training.mirror import is_behind
 from training.rounds import Round
 from training.standing import measure
 from training.upkeep.backups import Schedule
+from training.upkeep.housekeeping import tidy_daily
 
 POLL_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
@@ -92,6 +93,7 @@ class Worker:
                 lambda: measure(self._database, self._settings),
             ),
             Round("Backing up", _UPKEEP_SECONDS, Schedule(self._database, self._settings).keep),
+            Round("Tidying", _UPKEEP_SECONDS, lambda: tidy_daily(self._database, self._settings)),
         ]
 
     def _send(self) -> None:

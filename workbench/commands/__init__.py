@@ -11,7 +11,7 @@ from ner.errors import NerError
 from workbench.commands.added import add as _add_version  # noqa: F401 - joins the group 'versions'
 from workbench.commands.answers import bulk, predict
 from workbench.commands.audit import audit
-from workbench.commands.care import backup, doctor, restore
+from workbench.commands.care import backup, doctor, restore, tidy
 from workbench.commands.frozen import snapshots
 from workbench.commands.labels import labels
 from workbench.commands.learning import evaluate, train
@@ -34,7 +34,7 @@ def cli() -> None:
 
 for _command in (
     *(up, import_command, export_command, snapshots, labels, train, evaluate, predict, bulk, versions, canary, promote),
-    *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, doctor, certificate),
+    *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, tidy, doctor, certificate),
 ):
     cli.add_command(_command)
 

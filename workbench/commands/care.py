@@ -1,4 +1,4 @@
-"""`workbench backup`, `restore` and `doctor`."""
+"""`workbench backup`, `restore`, `tidy` and `doctor`."""
 
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,29 @@ def _describe_restored(it: dict[str, Any]) -> str:
         f"The state of {it['made_at']} is back in {it['home']} after {it['seconds']:.0f} s, and is what was stored: "
         f"{it['rows']:,} rows, {it['versions']} versions with their packages, {it['audit_entries']:,} audit entries."
     )
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@json_option
+def tidy(dry_run: bool, as_json: bool) -> None:
+    """Remove what is not wanted any more: captured texts beyond their time, drafts, old packages (archived).
+
+    The worker does it every day.
+    """
+    from training.upkeep.housekeeping import tidy as remove
+    from workbench.commands.local import Installation
+
+    here = Installation(load_settings())
+    done = remove(here.database, here.settings, is_rehearsal=dry_run)
+    parts = [{"what": one.what, "count": one.count, "bytes": one.freed_bytes} for one in done]
+    verb = "would go" if dry_run else "went"
+    show({"dry_run": dry_run, "parts": parts}, as_json, lambda it: "\n".join(_tidied(one, verb) for one in it["parts"]))
+
+
+def _tidied(part: dict[str, Any], verb: str) -> str:
+    room = f", {part['bytes'] / 1e6:,.1f} MB" if part["bytes"] else ""
+    return f"{part['count']:>8,} {part['what']} {verb}{room}"
 
 
 @click.command()
