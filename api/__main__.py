@@ -4,11 +4,13 @@ import uvicorn
 
 from api.main import create_app
 from ner.logs import configure_logs
+from ner.memory import keep_memory_low
 from ner.settings import load_settings
 
 
 def main() -> None:
     """Serve until a signal says stop."""
+    keep_memory_low()
     settings = load_settings()
     configure_logs("api", settings.log_level)
     uvicorn.run(

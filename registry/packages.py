@@ -111,6 +111,10 @@ class PackageStore:
         """Whether the package is a folder now."""
         return (self.root / version).is_dir()
 
+    def is_kept(self, version: str) -> bool:
+        """Whether the package is here, as a folder or archived."""
+        return self.is_unpacked(version) or self._archive(version).exists()
+
     def _archive(self, version: str) -> Path:
         return self.root.parent / ARCHIVE / f"{version}.tar.xz"
 

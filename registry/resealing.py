@@ -3,7 +3,8 @@
 Stopped at any moment it goes on where it was: each batch is one transaction, and a row says itself which key it has.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,10 @@ from sqlalchemy.engine import Connection
 
 from ner import tables
 from ner.database import Database
+from ner.desk_tables import suggestion_sources
 from ner.errors import InvalidSetting
-from registry.sealing import Seals, key_of, retire
+from registry.keys import derived_key
+from registry.sealing import Seals, decrypted, encrypted, key_of, retire, sealing_key
 
 _ROWS_AT_ONCE = 200
 
@@ -45,6 +48,7 @@ def change_key(database: Database, seals: Seals, *, actor: str, progress: Callab
     """Make a new key and seal everything with it; the older keys are destroyed once nothing needs them."""
     with database.transaction() as connection:
         seals.wrapped_anew(connection)
+        _carry_over(connection, seals.secrets)
         seals.rotate(connection, actor=actor)
     return reseal(database, seals, actor=actor, progress=progress)
 
@@ -110,6 +114,32 @@ def _reseal_row(connection: Connection, seals: Seals, column: SealedColumn, row:
     values = {column.sealed: sealed, column.key_id: key_of(sealed)}
     connection.execute(sa.update(column.name.table).where(column.name == row.name).values(values))
     return True
+
+
+def _carry_over(connection: Connection, secrets: Sequence[bytes]) -> None:
+    """Seal with the secret key in force what an older one seals directly: keys of endpoints, secrets of webhooks."""
+    hooks, sources, datasets = tables.webhooks, suggestion_sources, tables.datasets
+    for row in connection.execute(sa.select(hooks.c.id, hooks.c.sealed_secret)).all():
+        keys = [derived_key(secret, "webhook secrets") for secret in secrets]
+        sealed = _sealed_by_first(keys, bytes(row.sealed_secret), row.id)
+        if sealed is not None:
+            connection.execute(hooks.update().where(hooks.c.id == row.id).values(sealed_secret=sealed))
+    named = sa.select(sources.c.id, sources.c.name, sources.c.sealed, datasets.c.name.label("dataset"))
+    named = named.join_from(sources, datasets).where(sources.c.sealed.is_not(None))
+    for row in connection.execute(named).all():
+        keys = [sealing_key(secret) for secret in secrets]
+        sealed = _sealed_by_first(keys, bytes(row.sealed), f"suggestion source {row.dataset} {row.name}")
+        if sealed is not None:
+            connection.execute(sources.update().where(sources.c.id == row.id).values(sealed=sealed))
+
+
+def _sealed_by_first(keys: Sequence[bytes], sealed: bytes, context: str) -> bytes | None:
+    """The value under the first key, where a later one opens it; None where there is nothing to do."""
+    for number, key in enumerate(keys):
+        with suppress(InvalidSetting):
+            plain = decrypted(key, sealed, context)
+            return encrypted(keys[0], plain, context) if number else None
+    return None
 
 
 def _destroyed(database: Database, seals: Seals, actor: str) -> list[str]:

@@ -36,12 +36,12 @@ def seal(key: bytes, text: str, *, context: str = "") -> bytes:
     """12 bytes of nonce, then the text under AES-256-GCM. `key`: the secret key, of any length (HKDF-SHA256 makes
     it 32 bytes); `context` must be the same again to unseal.
     """
-    return encrypted(_derived(key), text.encode(), context)
+    return encrypted(sealing_key(key), text.encode(), context)
 
 
 def unseal(key: bytes, sealed: bytes, *, context: str = "") -> str:
     """The text again. Raises InvalidSetting when the key is another one, or the bytes were changed."""
-    return decrypted(_derived(key), sealed, context).decode()
+    return decrypted(sealing_key(key), sealed, context).decode()
 
 
 def encrypted(key: bytes, plain: bytes, context: str) -> bytes:
@@ -107,7 +107,7 @@ class Seals:
         older = [secret_id(secret) for secret in self.secrets[1:]]
         late = connection.execute(sa.select(_keys).where(_keys.c.secret_id.in_(older))).all()
         for row in late:
-            wrapped = encrypted(_derived(self.secrets[0]), self._key(connection, row.id), row.id)
+            wrapped = encrypted(sealing_key(self.secrets[0]), self._key(connection, row.id), row.id)
             values = {"wrapped": wrapped, "secret_id": secret_id(self.secrets[0])}
             connection.execute(_keys.update().where(_keys.c.id == row.id).values(**values))
         return len(late)
@@ -117,7 +117,7 @@ class Seals:
         last = connection.scalar(sa.select(sa.func.max(_keys.c.created_at)))
         values = {
             "id": key_id,
-            "wrapped": encrypted(_derived(self.secrets[0]), key, key_id),
+            "wrapped": encrypted(sealing_key(self.secrets[0]), key, key_id),
             "secret_id": secret_id(self.secrets[0]),
             # After the one before it, whatever the clocks of two machines say.
             "created_at": max(utc_now(), last + dt.timedelta(microseconds=1)) if last else utc_now(),
@@ -137,10 +137,10 @@ class Seals:
     def _first(self, sealed: bytes, context: str) -> bytes:
         for secret in self.secrets[:-1]:
             try:
-                return decrypted(_derived(secret), sealed, context)
+                return decrypted(sealing_key(secret), sealed, context)
             except InvalidSetting:
                 continue
-        return decrypted(_derived(self.secrets[-1]), sealed, context)
+        return decrypted(sealing_key(self.secrets[-1]), sealed, context)
 
 
 def secret_id(secret: bytes) -> str:
@@ -160,5 +160,6 @@ def retire(connection: Connection, in_use: Iterable[str | None], *, actor: str) 
     return late
 
 
-def _derived(key: bytes) -> bytes:
+def sealing_key(key: bytes) -> bytes:
+    """The 32 bytes under which a secret key seals."""
     return HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=_PURPOSE).derive(key)

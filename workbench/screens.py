@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from ner.logs import configure_logs
+from ner.memory import keep_memory_low
 from ner.settings import Settings, load_settings
 from workbench.browser import address
 from workbench.demos.demo import mount_demo
@@ -36,6 +37,7 @@ def create_screens(api_url: str, *beside: AbstractAsyncContextManager[object]) -
 
 def serve(settings: Settings, app: object) -> None:
     """Serve `app` where the settings say, until a signal says stop."""
+    keep_memory_low()
     configure_logs("workbench", settings.log_level)
     uvicorn.run(
         app,  # type: ignore[arg-type]

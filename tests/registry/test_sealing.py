@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from annotation.datasets import create_dataset
 from ner import tables
 from ner.database import Database, utc_now
+from ner.desk_tables import suggestion_sources
 from ner.errors import InvalidSetting
 from registry import audit
 from registry.resealing import change_key, reseal, waiting
-from registry.sealing import Seals, key_of, seal
+from registry.sealing import Seals, key_of, seal, unseal
+from registry.webhooks import create_webhook, signing_secret
 from tests.running import ROOT, wait_until
 
 SECRET, OLD_SECRET = b"the secret key", b"the one before it"
@@ -179,3 +182,23 @@ def test_the_newest_key_is_the_newest_whatever_the_clock_says(
         monkeypatch.setattr("registry.sealing.utc_now", lambda: utc_now() - dt.timedelta(days=3))
         later = SEALS.rotate(connection, actor="ada")
         assert SEALS.newest(connection) == later
+
+
+def test_secrets_of_endpoints_and_webhooks_move_to_the_new_secret_key(database: Database) -> None:
+    with database.transaction() as connection:
+        create_dataset(connection, "news", ["per"], "ada")
+        dataset = connection.scalar(sa.select(tables.datasets.c.id))
+        context = "suggestion source news llm"
+        row = {"id": "s1", "dataset_id": dataset, "name": "llm", "kind": "endpoint", "content": {}, "version": 1}
+        row |= {"enabled": True, "changed_by": "ada", "changed_at": utc_now()}
+        row["sealed"] = seal(OLD_SECRET, "key", context=context)
+        connection.execute(suggestion_sources.insert().values(**row))
+        where = "https://hooks.example.org/x"
+        hook, signing = create_webhook(
+            connection, OLD_SECRET, name="ops", url=where, severities=["critical"], actor="ada"
+        )
+    change_key(database, Seals(SECRET, OLD_SECRET), actor="ada", progress=_no_progress)
+    with database.reading() as connection:
+        sealed = connection.scalar(sa.select(suggestion_sources.c.sealed))
+        assert unseal(SECRET, sealed, context=context) == "key"
+        assert signing_secret(connection, SECRET, hook.id) == signing.encode()

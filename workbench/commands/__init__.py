@@ -34,7 +34,8 @@ def cli() -> None:
 
 for _command in (
     *(up, import_command, export_command, snapshots, labels, train, evaluate, predict, bulk, versions, canary, promote),
-    *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, tidy, doctor, certificate),
+    *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, tidy, doctor),
+    certificate,
 ):
     cli.add_command(_command)
 

@@ -1,0 +1,229 @@
+"""Whatever is broken in an installation, the doctor says so, and says what to do: one injected fault for each row."""
+
+import datetime as dt
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+
+from ner import tables
+from ner.database import Database, utc_now
+from ner.migrations import alembic_config, migrate
+from ner.settings import Settings
+from registry.heartbeats import WORKER, beat
+from registry.sealing import Seals
+from tests.populated import populate
+from tests.running import free_port
+from workbench import examination
+from workbench.examination import examine
+
+
+class _Answering(http.server.BaseHTTPRequestHandler):
+    """A server that is healthy as the workbench is, and as MLflow is."""
+
+    body = b'{"status": "healthy", "canary_percent": 0}'
+    date: dt.datetime | None = None
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(self.date.timestamp() if self.date is not None else timestamp)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@dataclass
+class Patient:
+    """An installation in which everything is well, and what faults need to break it."""
+
+    settings: Settings
+    database: Database
+    answering: type[_Answering]
+    stack: ExitStack
+
+    def change(self, **changes: object) -> None:
+        self.settings = self.settings.model_copy(update=changes)
+
+    def execute(self, statement: sa.Executable) -> None:
+        with self.database.transaction() as connection:
+            connection.execute(statement)
+
+    def findings(self) -> dict[str, tuple[bool, str]]:
+        return {one.check: (one.ok, one.finding) for one in examine(self.settings)}
+
+
+@pytest.fixture
+def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    answering = type("Answering", (_Answering,), {})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), answering)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    port = server.server_address[1]
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        home=tmp_path / "home",
+        port=port,
+        mlflow_port=port,
+        backup_repository=str(tmp_path / "repository"),
+        disk_reserve_megabytes=0,
+    )
+    database = Database(settings.database)
+    migrate(database)
+    populate(database, settings, tmp_path / "drafts", documents=2, predictions=2)
+    with database.transaction() as connection:
+        beat(connection, WORKER, utc_now())
+        made = {"at": utc_now().isoformat()}
+        connection.execute(
+            tables.switches.insert().values(name="backup", value=made, changed_by="system", changed_at=utc_now())
+        )
+    monkeypatch.setattr(examination.shutil, "which", lambda name: f"/usr/bin/{name}")
+    with ExitStack() as stack:
+        yield Patient(settings, database, answering, stack)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    database.close()
+
+
+def test_nothing_is_found_when_everything_is_well(patient: Patient) -> None:
+    findings = patient.findings()
+    assert {check: finding for check, (ok, finding) in findings.items() if not ok} == {}
+    assert len(findings) == len(examination.CHECKS)
+
+
+def _full_disk(patient: Patient) -> None:
+    patient.change(disk_reserve_megabytes=10**9)
+
+
+def _no_writing(patient: Patient) -> None:
+    patient.settings.artifacts.chmod(0o500)
+    patient.stack.callback(patient.settings.artifacts.chmod, 0o700)
+
+
+def _open_key(patient: Patient) -> None:
+    (patient.settings.home / "secret.key").chmod(0o644)
+
+
+def _no_secret(patient: Patient) -> None:
+    (patient.settings.home / "secret.key").unlink()
+
+
+def _half_rotated(patient: Patient) -> None:
+    secret = (patient.settings.home / "secret.key").read_text().strip().encode()
+    with patient.database.transaction() as connection:
+        Seals(secret).rotate(connection, actor="ada")
+
+
+def _changed_package(patient: Patient) -> None:
+    (patient.settings.artifacts / "versions" / "1.0.0" / "weights.bin").write_bytes(b"other")
+
+
+def _unsigned_package(patient: Patient) -> None:
+    (patient.settings.artifacts / "versions" / "1.0.0" / "model.sig").unlink()
+
+
+def _behind(patient: Patient) -> None:
+    command.downgrade(alembic_config(patient.database), "-1")
+
+
+def _no_database(patient: Patient) -> None:
+    (patient.settings.home / "workbench.db").unlink()
+
+
+def _broken_chain(patient: Patient) -> None:
+    patient.execute(tables.audit.update().where(tables.audit.c.entry == 3).values(actor="mallory"))
+
+
+def _no_stable(patient: Patient) -> None:
+    patient.execute(tables.rollouts.delete())
+
+
+def _no_redis(patient: Patient) -> None:
+    patient.change(redis_url=f"redis://127.0.0.1:{free_port()}/0")
+
+
+def _no_mlflow(patient: Patient) -> None:
+    patient.change(mlflow_port=free_port())
+
+
+def _no_server(patient: Patient) -> None:
+    patient.change(port=free_port())
+
+
+def _taken_port(patient: Patient) -> None:
+    patient.answering.body = b"<h1>It works!</h1>"
+
+
+def _degraded(patient: Patient) -> None:
+    patient.answering.body = b'{"status": "degraded", "canary_percent": 0}'
+
+
+def _wrong_clock(patient: Patient) -> None:
+    patient.answering.date = utc_now() - dt.timedelta(minutes=5)
+
+
+def _stale_worker(patient: Patient) -> None:
+    with patient.database.transaction() as connection:
+        beat(connection, WORKER, utc_now() - dt.timedelta(minutes=10))
+
+
+def _old_backup(patient: Patient) -> None:
+    made = {"at": (utc_now() - dt.timedelta(days=3)).isoformat()}
+    patient.execute(tables.switches.update().where(tables.switches.c.name == "backup").values(value=made))
+
+
+def _no_backup(patient: Patient) -> None:
+    patient.change(backup_repository="")
+
+
+def _broken_spool(patient: Patient) -> None:
+    (patient.settings.home / "spool").mkdir()
+    (patient.settings.home / "spool" / "1.broken").write_bytes(b"?")
+
+
+FAULTS: dict[str, tuple[Callable[[Patient], None], str, str]] = {
+    "the disk is full": (_full_disk, "disk", "workbench tidy"),
+    "a folder cannot be written to": (_no_writing, "permissions", "chown -R"),
+    "others can read a key": (_open_key, "permissions", "chmod 600"),
+    "the secret key is missing": (_no_secret, "keys", "from a backup"),
+    "a change of the key was interrupted": (_half_rotated, "keys", "workbench keys rotate-secret"),
+    "a package was changed": (_changed_package, "packages", "from a backup"),
+    "a signature is missing": (_unsigned_package, "packages", "is not signed"),
+    "the schema is behind": (_behind, "database", "brings it up to date"),
+    "the database is gone": (_no_database, "database", "workbench restore"),
+    "the audit chain is broken": (_broken_chain, "audit", "Entry 3 was changed"),
+    "no version is stable": (_no_stable, "database", "workbench promote"),
+    "Redis is away": (_no_redis, "redis", "start it, or correct NER_REDIS_URL"),
+    "MLflow is away": (_no_mlflow, "mlflow", "start it with 'make up'"),
+    "nothing answers": (_no_server, "server", "start it with 'make up'"),
+    "another program has the port": (_taken_port, "server", "set NER_PORT to a free port"),
+    "the server is degraded": (_degraded, "server", "its log says why"),
+    "a clock is wrong": (_wrong_clock, "clock", "time synchronisation"),
+    "the worker is stale": (_stale_worker, "worker", "python -m training worker"),
+    "the last backup is old": (_old_backup, "backup", "workbench backup"),
+    "there are no backups": (_no_backup, "backup", "set NER_BACKUP_REPOSITORY"),
+    "log rows are stuck": (_broken_spool, "log", "NER_OLD_SECRET_KEYS"),
+}
+# What cannot be looked at without a database is not well either.
+ALONG = {"the database is gone": {"keys", "audit", "packages", "worker", "backup"}}
+
+
+@pytest.mark.parametrize(("inject", "check", "advice"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_found_with_what_to_do_and_nothing_else_is(
+    inject: Callable[[Patient], None], check: str, advice: str, patient: Patient, request: pytest.FixtureRequest
+) -> None:
+    inject(patient)
+    wrong = {name: finding for name, (ok, finding) in patient.findings().items() if not ok}
+    along = ALONG.get(request.node.callspec.id, set())
+    assert set(wrong) - along == {check}, wrong
+    assert advice in wrong[check]
