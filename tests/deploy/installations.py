@@ -56,8 +56,16 @@ class ProductionWorkbench(RunningWorkbench):
         return httpx.Client(base_url=self.https, verify=self.tls(), timeout=60)
 
     def replicas(self) -> list[int]:
-        """The process ids of the API's replicas."""
-        return sorted(pid for pid, line in self.processes().items() if line.endswith("-m api"))
+        """The process ids of the API's replicas, the one that was started first at the head."""
+        return sorted((pid for pid, line in self.processes().items() if line.endswith("-m api")), key=_started)
+
+
+def _started(pid: int) -> int:
+    """Ticks since the machine started; ids of processes begin anew at some point."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    except OSError:
+        return 0
 
 
 @contextmanager
