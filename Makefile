@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired
+.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ bench-session: $(BIN)/.installed ## A scripted session at the editor: keys and t
 bench-models: $(BIN)/.installed ## Train and score every recipe on every corpus in CORPORA=folder; goes on where it stopped
 	@test -n "$(CORPORA)" || { echo "Name the folder of corpora: make bench-models CORPORA=folder"; exit 2; }
 	@$(BIN)/python -m tests.benchmarks.models "$(CORPORA)" $(ARGS)
+
+bench-rollout: $(BIN)/.installed ## How often and how soon the rollout is right: docs/benchmarks-rollout.md
+	@$(BIN)/python -m tests.benchmarks.rollout $(ARGS)
 
 bench-paired: $(BIN)/.installed ## How often the paired verdict on F1 is right: docs/benchmarks-paired.md
 	@test -n "$(GMB)" || { echo "Name the file: make bench-paired GMB=ner_dataset.csv.gz"; exit 2; }

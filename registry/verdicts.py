@@ -125,7 +125,8 @@ def judge_f1(difference: float, low: float, high: float, *, margin: float) -> tu
 
 def requests_to_go(canary: Tally, limit: float, false_alarm_rate: float) -> int | None:
     """About how many more requests settle the question if they go on as so far; None where no end is in sight."""
-    share = (canary.exceeded + 0.5) / (canary.requests + 1)
+    # A little more than was seen: a canary without a failure so far may have one yet.
+    share = (canary.exceeded + 0.1) / (canary.requests + 0.2)
     more = np.unique(np.geomspace(1, _MOST_REQUESTS_TO_GO, 400).astype(int))
     above, below = log_evidence(canary.exceeded + share * more, canary.requests + more, limit)
     settled = np.maximum(above, below) >= -math.log(false_alarm_rate)
