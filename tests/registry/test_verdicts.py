@@ -28,7 +28,7 @@ def brute_force(exceeded: int, requests: int, limit: float) -> tuple[float, floa
 def test_e_values_equal_the_integral_when_it_is_added_up(requests: int, share: float, limit: float) -> None:
     exceeded = round(share * requests)
     above, below = log_evidence(exceeded, requests, limit)
-    assert (float(above), float(below)) == pytest.approx(brute_force(exceeded, requests, limit), rel=1e-4, abs=1e-4)
+    assert (float(above), float(below)) == pytest.approx(brute_force(exceeded, requests, limit), rel=5e-4, abs=1e-4)
 
 
 @settings(deadline=None)
