@@ -126,11 +126,11 @@ def _carry_over(connection: Connection, secrets: Sequence[bytes]) -> None:
             connection.execute(hooks.update().where(hooks.c.id == row.id).values(sealed_secret=sealed))
     named = sa.select(sources.c.id, sources.c.name, sources.c.sealed, datasets.c.name.label("dataset"))
     named = named.join_from(sources, datasets).where(sources.c.sealed.is_not(None))
-    for row in connection.execute(named).all():
+    for source in connection.execute(named).all():
         keys = [sealing_key(secret) for secret in secrets]
-        sealed = _sealed_by_first(keys, bytes(row.sealed), f"suggestion source {row.dataset} {row.name}")
+        sealed = _sealed_by_first(keys, bytes(source.sealed), f"suggestion source {source.dataset} {source.name}")
         if sealed is not None:
-            connection.execute(sources.update().where(sources.c.id == row.id).values(sealed=sealed))
+            connection.execute(sources.update().where(sources.c.id == source.id).values(sealed=sealed))
 
 
 def _sealed_by_first(keys: Sequence[bytes], sealed: bytes, context: str) -> bytes | None:
