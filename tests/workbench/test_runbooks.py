@@ -96,6 +96,8 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Se
     database.close()
 
 
+# Each command is a process of its own elsewhere, and leaves its connection to the end of that.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_the_commands_do_what_the_pages_say_when_they_are_run(
     installation: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
