@@ -6,8 +6,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
+import httpx
 import pytest
 import uvicorn
 from click.testing import CliRunner
@@ -87,17 +89,26 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Se
         "NER_BACKUP_PASSWORD": "kept elsewhere",
     }.items():
         monkeypatch.setenv(name, value)
+    # Each command is a process of its own elsewhere, and leaves its connection to the end of that.
+    opened: list[httpx.Client] = []
+    make = httpx.Client
+
+    def noted(**given: Any) -> httpx.Client:
+        opened.append(make(**given))
+        return opened[-1]
+
+    monkeypatch.setattr(httpx, "Client", noted)
     (tmp_path / "complaints.jsonl").write_text(
         '{"text": "John was here", "spans": [{"start": 0, "end": 4, "label": "per"}]}\n'
     )
     yield settings
+    for client in opened:
+        client.close()
     server.should_exit = True
     thread.join()
     database.close()
 
 
-# Each command is a process of its own elsewhere, and leaves its connection to the end of that.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 def test_the_commands_do_what_the_pages_say_when_they_are_run(
     installation: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
