@@ -123,3 +123,10 @@ def is_corrected(by: str | None = None) -> sa.ColumnElement[bool]:
     # One pass over the corrections, rather than a search for each document.
     saved = sa.select(revisions.c.document_id).where(revisions.c.kind == "correction")
     return documents.c.id.in_(saved if by is None else saved.where(revisions.c.author == by))
+
+
+def documents_by_digest(connection: Connection, dataset: str, digests: Sequence[str]) -> dict[str, Document]:
+    """A dataset's documents with these texts, by the digest of the text; of several with one text the first."""
+    mine = (datasets.c.name == dataset, documents.c.text_hash.in_(list(digests)))
+    rows = connection.execute(select_documents().where(*mine).order_by(documents.c.position.desc()))
+    return {row.text_hash: as_document(row) for row in rows}

@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from annotation.stored import load_dataset
+from annotation.stored import documents_by_digest, load_dataset
 from api.bodies import refusals
 from api.roles import Wired, guarded_router, role
+from api.schemas.cells import CellDocumentShape, CellShape
 from api.schemas.desk import CurveList, CurveShape
 from api.wiring import Wiring
+from dashboards.cells import behind_cell
 from dashboards.drift import drift
 from dashboards.learning_curve import learning_curves
 from dashboards.quality import quality
@@ -29,6 +31,29 @@ def show_quality(wiring: Wired) -> dict[str, Any]:
     """Every version with its scores on its own test part."""
     with wiring.database.reading() as connection:
         return quality(connection)
+
+
+@router.get("/quality/{version}/cell", response_model=CellShape, responses=refusals(404, 422))
+@role("viewer")
+def show_cell(
+    version: str,
+    wiring: Wired,
+    true: Annotated[str | None, Query(description="The gold label; left out: none, the version made it up.")] = None,
+    predicted: Annotated[str | None, Query(description="What the version said; left out: it missed it.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> CellShape:
+    """The documents behind one cell of a version's confusion matrix, with the spans that are counted there."""
+    with wiring.database.reading() as connection:
+        record = get_version(connection, version)
+        content = _packaged(wiring, version, record.package_hash, "cells.json")
+        behind = behind_cell(content, true=true, predicted=predicted)
+        documents = documents_by_digest(connection, record.dataset, list(behind)[:limit])
+    shown = [
+        CellDocumentShape(id=documents[digest].id, text=documents[digest].text, spans=spans)
+        for digest, spans in behind.items()
+        if digest in documents
+    ]
+    return CellShape(spans=sum(len(spans) for spans in behind.values()), documents=shown)
 
 
 @router.get("/datasets/{name}/learning-curve", response_model=CurveList, responses=refusals(404))
@@ -64,8 +89,12 @@ def show_drift(wiring: Wired, version: str | None = None, hours: Hours = 24) -> 
 
 
 def _profile(wiring: Wiring, version: str, digest: str) -> dict[str, Any]:
-    path = wiring.packages.folder(version, digest) / "profile.json"
+    return _packaged(wiring, version, digest, "profile.json")
+
+
+def _packaged(wiring: Wiring, version: str, digest: str, name: str) -> dict[str, Any]:
+    path = wiring.packages.folder(version, digest) / name
     if not path.exists():
-        raise BrokenPackage(f"Version {version} has no profile.json, so its traffic cannot be compared with anything.")
-    profile: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return profile
+        raise BrokenPackage(f"Version {version} has no {name}: it was made before there was one. Train it again.")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

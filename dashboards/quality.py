@@ -8,7 +8,17 @@ from registry.rollout import aliases_of, current_rollout
 from registry.versions import VersionRecord, list_versions
 
 _FIGURES = ("scheme", "part", "documents", "entities", "precision", "recall", "f1", "precision_interval")
-_PARTS = ("recall_interval", "f1_interval", "per_label", "confusion", "outcomes", "schemes", "confidence", "baseline")
+_PARTS = (
+    "recall_interval",
+    "f1_interval",
+    "per_label",
+    "per_tag",
+    "confusion",
+    "outcomes",
+    "schemes",
+    "confidence",
+    "baseline",
+)
 
 
 def quality(connection: Connection) -> dict[str, Any]:

@@ -126,6 +126,14 @@ def paired_f1_difference(
     return {"difference": difference, "low": low, "high": high}
 
 
+def scores_by_class(
+    counts: Counts, classes: Sequence[str], *, resamples: int = 1000, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Precision, recall and F1 with its interval for each class, from counts of shape (documents, classes, 3)."""
+    sums = _resampled_sums(counts, resamples, seed)
+    return {name: _label_part(counts[:, place].sum(axis=0), sums[:, place]) for place, name in enumerate(classes)}
+
+
 def span_differences(
     left: Sequence[Wanted], right: Sequence[Found]
 ) -> list[tuple[DifferenceKind, Wanted | None, Found | None]]:

@@ -77,6 +77,7 @@ def add_version(
         _write(draft / "labels.json", list(tagger.labels))
         _write(draft / "performance.json", evaluation.performance)
         _write(draft / "profile.json", evaluation.profile)
+        _write(draft / "cells.json", evaluation.cells)
         record = VersionRecord(
             version="",
             recipe=RECIPE,

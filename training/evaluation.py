@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dashboards.cells import cells, tag_scores
 from dashboards.drift import build_profile
 from ner.database import Database
 from ner.documents import LabelledText
@@ -28,10 +29,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The content of `performance.json` and of `profile.json`."""
+    """The content of `performance.json`, of `profile.json` and of `cells.json`."""
 
     performance: dict[str, Any]
     profile: dict[str, Any]
+    cells: dict[str, Any]
 
 
 def evaluate(
@@ -51,8 +53,10 @@ def evaluate(
     figures = performance([document.spans for document in parts.test], found)
     baseline = score_stable(database, settings, parts.test, found, should_stop)
     texts = [document.text for document in (*parts.dev, *parts.test)]
+    per_tag = tag_scores(parts.test, test)
     return Evaluation(
-        performance=figures | {"part": "test", "splits": parts.sizes(), "baseline": baseline},
+        performance=figures | {"per_tag": per_tag, "part": "test", "splits": parts.sizes(), "baseline": baseline},
+        cells=cells(parts.test, test),
         profile=build_profile(texts, dev + test, set(training_words)),
     )
 

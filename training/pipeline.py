@@ -59,6 +59,7 @@ def run_training(
         relay.enter("registering", _REGISTERING)
         _write(draft / "performance.json", figures)
         _write(draft / "profile.json", evaluation.profile)
+        _write(draft / "cells.json", evaluation.cells)
         record = VersionRecord(
             version="",
             recipe=recipe.name,

@@ -95,6 +95,12 @@ class Operations(AlertOperations):
         """How good each version is on its test part."""
         return self._get("quality")
 
+    def quality_cell(
+        self, version: str, *, true: str | None = None, predicted: str | None = None, limit: int | None = None
+    ) -> Body:
+        """The documents behind a cell of a version's confusion matrix; a label left out stands for none."""
+        return self._get(f"quality/{version}/cell", true=true, predicted=predicted, limit=limit)
+
     def drift(self, *, version: str | None = None, hours: float | None = None) -> Body:
         """Recent traffic against the text that a version (stable unless named) was trained on."""
         return self._get("drift", version=version, hours=hours)

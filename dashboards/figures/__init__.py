@@ -2,7 +2,7 @@
 
 from dashboards.figures.canvas import PALETTES, Palette, Theme, nothing_yet
 from dashboards.figures.of_drift import drift_confidence, drift_entity_mix, drift_lengths, drift_overview, drift_words
-from dashboards.figures.of_learning import learning_curve
+from dashboards.figures.of_learning import learning_curve, training_history
 from dashboards.figures.of_pairs import label_changes, shadow_agreement
 from dashboards.figures.of_rollout import simulation_steps
 from dashboards.figures.of_traffic import (
@@ -18,8 +18,8 @@ from dashboards.figures.of_versions import (
     f1_by_version,
     outcome_bar,
     per_label_bars,
+    per_tag_bars,
     reliability_curve,
-    training_history,
 )
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "nothing_yet",
     "outcome_bar",
     "per_label_bars",
+    "per_tag_bars",
     "reliability_curve",
     "shadow_agreement",
     "simulation_outcomes",

@@ -9,7 +9,6 @@ import plotly.graph_objects as go
 from dashboards.figures.canvas import (
     Theme,
     canvas,
-    canvases,
     faded,
     ink_on,
     interval_bars,
@@ -89,16 +88,24 @@ def _version_name(version: Mapping[str, Any]) -> str:
 
 def per_label_bars(performance: Mapping[str, Any], theme: Theme = "light") -> go.Figure:
     """F1 of each label, best first, with 95 % intervals and the number of gold entities that it rests on."""
-    parts = performance.get("per_label") or {}
+    return _bars_of(performance.get("per_label"), "label", "Strict F1 by label", "gold entities", theme)
+
+
+def per_tag_bars(performance: Mapping[str, Any], theme: Theme = "light") -> go.Figure:
+    """F1 of each tag (B-per, I-per, ...), token by token, with 95 % intervals and the gold tokens that it rests on."""
+    return _bars_of(performance.get("per_tag"), "tag", "F1 of single tokens by tag", "gold tokens", theme)
+
+
+def _bars_of(parts: Mapping[str, Any] | None, kind: str, what: str, rests_on: str, theme: Theme) -> go.Figure:
     if not parts:
-        return nothing_yet("This version has no scores per label.", theme)
+        return nothing_yet(f"This version has no scores per {kind}.", theme)
     colours = palette(theme)
     ordered = sorted(parts.items(), key=lambda item: item[1]["f1"])
     values = [part["f1"] for _, part in ordered]
     figure = canvas(
         f"{ordered[-1][0]} is found best, {ordered[0][0]} worst" if len(ordered) > 1 else f"F1 of {ordered[0][0]}",
         theme,
-        subtitle="Strict F1 by label with 95 % intervals; at the right, the gold entities it rests on",
+        subtitle=f"{what} with 95 % intervals; at the right, the {rests_on} it rests on",
         height_pixels=110 + 34 * len(ordered),
     )
     figure.add_bar(
@@ -109,14 +116,14 @@ def per_label_bars(performance: Mapping[str, Any], theme: Theme = "light") -> go
         error_x=interval_bars(values, [part["f1_interval"] for _, part in ordered], colours.text),
         customdata=[[part["precision"], part["recall"], part["support"]] for _, part in ordered],
         hovertemplate="<b>%{y}</b>: F1 %{x:.3f}<br>precision %{customdata[0]:.3f}, recall %{customdata[1]:.3f}<br>"
-        "%{customdata[2]:,} gold entities<extra></extra>",
+        f"%{{customdata[2]:,}} {rests_on}<extra></extra>",
     )
     for label, part in ordered:
         figure.add_annotation(
             x=1.02, y=label, text=f"<b>{part['f1']:.3f}</b>  of {part['support']:,}", showarrow=False, xanchor="left",
             font={"color": colours.text, "size": 12.5},
         )  # fmt: skip
-    figure.update_xaxes(title_text="strict F1", range=[0, 1.22], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1.0], showgrid=True)
+    figure.update_xaxes(title_text="F1", range=[0, 1.22], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1.0], showgrid=True)
     figure.update_yaxes(type="category", showgrid=False, tickfont={"color": colours.text, "size": 13})
     return figure
 
@@ -261,34 +268,3 @@ def confidence_histogram(performance: Mapping[str, Any], theme: Theme = "light")
     figure.update_xaxes(title_text="confidence", type="category")
     figure.update_yaxes(title_text="entities", tickformat=",")
     return figure.update_layout(bargap=0.06)
-
-
-def training_history(history: Sequence[Mapping[str, float]], theme: Theme = "light") -> go.Figure:
-    """Loss and strict F1 on the dev part, epoch by epoch. Items: epoch, loss, dev_loss where measured, f1."""
-    if not history:
-        return nothing_yet("The first epoch has not ended yet.", theme)
-    colours = palette(theme)
-    best = max(history, key=lambda item: item["f1"])
-    title = f"Best F1 so far: {best['f1']:.3f} in epoch {best['epoch']:g}"
-    figure = canvases(title, theme, ["", ""], height_pixels=320)
-    epochs = [item["epoch"] for item in history]
-    losses = [("loss", "training loss", colours.second, "solid"), ("dev_loss", "dev loss", colours.second, "dot")]
-    for key, name, shade, dash in losses:
-        if all(key in item for item in history):
-            _draw_history(figure, 1, epochs, [item[key] for item in history], name, shade, dash)
-    _draw_history(figure, 2, epochs, [item["f1"] for item in history], "F1 (dev)", colours.first, "solid")
-    figure.add_hline(y=best["f1"], row=1, col=2, line={"color": colours.muted, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text="epoch", range=[0.7, max(epochs[-1], 2) + 0.3], tickformat="d", nticks=8)
-    figure.update_yaxes(title_text="loss", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title_text="strict F1 (dev)", tickformat=".2f", row=1, col=2)
-    return figure
-
-
-def _draw_history(
-    figure: go.Figure, column: int, epochs: Sequence[float], values: Sequence[float], name: str, shade: str, dash: str
-) -> None:
-    figure.add_scatter(
-        x=epochs, y=values, name=name, mode="lines+markers", row=1, col=column,
-        line={"color": shade, "width": 2.5, "dash": dash}, marker={"size": 6},
-        hovertemplate=f"epoch %{{x}}: {name} %{{y:.4g}}<extra></extra>",
-    )  # fmt: skip

@@ -84,6 +84,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/rollout/trial/verdicts/verify"): "viewer",
     ("POST", "/api/v1/compare"): "viewer",
     ("GET", "/api/v1/quality"): "viewer",
+    ("GET", "/api/v1/quality/{version}/cell"): "viewer",
     ("GET", "/api/v1/drift"): "viewer",
     ("GET", "/api/v1/traffic"): "viewer",
     ("GET", "/api/v1/alerts"): "viewer",

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from dashboards import figures
-from workbench.api_client import Body
+from workbench.api_client import ApiError, Body
 from workbench.browser import api
 from workbench.charts import draw, draw_tabs, theme
 from workbench.layout import empty_state, heading, pick_version, score
+from workbench.look import highlighted, plural
+
+_SHOWN = 20
 
 
 def page() -> None:
@@ -27,7 +31,12 @@ def page() -> None:
     _say_if_not_alike(versions)
     chosen = _pick(versions, body["stable"])
     _draw_summary(chosen)
-    parts = {"By label": _draw_labels, "Confusions": _draw_confusion, "Confidence": _draw_confidence}
+    parts = {
+        "By label": _draw_labels,
+        "By tag": _draw_tags,
+        "Confusions": _draw_confusion,
+        "Confidence": _draw_confidence,
+    }
     draw_tabs({name: partial(part, chosen) for name, part in parts.items()}, key="quality_parts")
 
 
@@ -62,9 +71,62 @@ def _draw_labels(version: Body) -> None:
     draw(figures.per_label_bars(version, theme()), key="quality_labels")
 
 
+def _draw_tags(version: Body) -> None:
+    draw(figures.per_tag_bars(version, theme()), key="quality_tags")
+
+
 def _draw_confusion(version: Body) -> None:
     draw(figures.outcome_bar(version, theme()), key="quality_outcomes")
     draw(figures.confusion_heatmap(version, theme()), key="quality_confusion")
+    _draw_behind_a_cell(version)
+
+
+def _draw_behind_a_cell(version: Body) -> None:
+    """The documents that are counted in one cell, the one with the most mistakes at first."""
+    cells = _mistakes(version.get("confusion") or {})
+    if not cells:
+        return
+    chosen = st.selectbox("Behind a cell", cells, format_func=_cell_name, key="quality_cell")
+    true, predicted, count = chosen
+    try:
+        body = api().quality_cell(version["version"], true=true, predicted=predicted, limit=_SHOWN)
+    except ApiError as error:
+        st.caption(error.message)
+        return
+    st.caption(f"{_among(len(body['documents']), count)}; above each text what it should say, below what was said.")
+    for document in body["documents"]:
+        with st.container(border=True):
+            for side in ("gold", "found"):
+                marked = [_marked(span[side]) for span in document["spans"] if span[side]]
+                st.html(highlighted(document["text"], marked, framed=False))
+
+
+def _mistakes(confusion: Body) -> list[tuple[str | None, str | None, int]]:
+    """True label, predicted label and count of each cell that is not on the diagonal, the most frequent first."""
+    names = [*confusion.get("labels", [])[:-1], None]
+    counted = [
+        (true, predicted, count)
+        for true, row in zip(names, confusion.get("matrix", []), strict=False)
+        for predicted, count in zip(names, row, strict=False)
+        if count and true != predicted
+    ]
+    return sorted(counted, key=lambda cell: -cell[2])
+
+
+def _cell_name(cell: tuple[str | None, str | None, int]) -> str:
+    true, predicted, count = cell
+    if true is None:
+        return f"{predicted}, made up ({count:,})"
+    return f"{true}, {f'taken for {predicted}' if predicted else 'missed'} ({count:,})"
+
+
+def _among(documents: int, spans: int) -> str:
+    return f"{plural(documents, 'document')} with some of the {plural(spans, 'span')} in this cell"
+
+
+def _marked(span: Sequence[Any]) -> Body:
+    start, end, label, *confidence = span
+    return {"start": start, "end": end, "label": label, "confidence": confidence[0] if confidence else None}
 
 
 def _draw_confidence(version: Body) -> None:
