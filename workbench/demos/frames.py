@@ -18,7 +18,8 @@ class DemoFrames:
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], api_url: Any, path: str) -> None:
         self._app = app
-        self._client = ApiClient(api_url, timeout_seconds=5, retry=RetryPolicy(attempts=2))
+        limit = 5.0 if isinstance(api_url, str) else None
+        self._client = ApiClient(api_url, timeout_seconds=limit, retry=RetryPolicy(attempts=2))
         self._paths = {path, f"{path}/"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
