@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout
+.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout heavy-test
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ up-production: $(BIN)/.installed ## Start everything on PostgreSQL and Redis beh
 
 test: $(BIN)/.installed ## Run every test, on SQLite and on PostgreSQL and Redis where they answer
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+heavy-test: $(BIN)/.installed ## What `make test` leaves out: tests that install packages or take minutes
+	@$(BIN)/python -m pytest -m heavy $(ARGS)
 
 lint: $(BIN)/.installed ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

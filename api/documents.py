@@ -124,10 +124,10 @@ def next_task(
     """The next document to correct: of a `dataset`, or with `source=traffic` of the kept texts of traffic.
 
     Nobody else is given it for 15 minutes, where the dataset asks for no more people. `order`: "uncorrected" keeps the
-    file's order, "uncertain" puts first what the stable version is least sure of (one in seven is chosen at random),
-    "disagreements" (reviewers) brings what people do not agree on, "versions" what the stable version and the canary
-    differ on. `exclude` lists ids of documents that the person
-    has just seen, with commas between them.
+    file's order, "uncertain" puts first where the stable version expects most errors of its own, meets unknown words
+    or differs from the canary (one in seven is chosen at random), "disagreements" (reviewers) brings what people do not
+    agree on, "versions" what the stable version and the canary differ on. `exclude` lists ids of documents that the
+    person has just seen, with commas between them.
     """
     seen = [name for name in exclude.split(",") if name][:_MOST_EXCLUDED]
     if source == TRAFFIC:

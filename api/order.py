@@ -1,4 +1,4 @@
-"""Which documents a version is least sure of, or two versions differ on: asked of them when somebody wants the next."""
+"""Which document to correct next: asked of the versions that answer when somebody wants one, and told why."""
 
 import random
 
@@ -8,9 +8,11 @@ from annotation.tasks import open_documents
 from api.pairs import differing_documents
 from api.wiring import Wiring
 from ner import tables
+from ner.predictions import Tagged
+from ner.priority import Mixture, expected_errors, order_by_priority
 
 POOL = 48
-RANDOM_SHARE = 1 / 7
+_CHOSEN = Mixture(random_share=0.0)
 _LONGEST_CHARACTERS = 5000
 
 
@@ -29,26 +31,30 @@ def ordered_documents(
 
 
 def uncertain_documents(wiring: Wiring, dataset: str, author: str, seen: list[str]) -> tuple[list[str] | None, str]:
-    """(ids to choose from, why): of 48 documents at random the one whose least sure entity is least sure.
+    """(ids to choose from, why): of 48 documents at random the one that `ner.priority` puts first.
 
     One in seven is chosen at random instead: what is found on those estimates how good the version is on all of them.
     (None, "") leaves the order to the file, where no version answers. Raises NotFound for the dataset.
     """
-    stable = wiring.serving.lineup.stable
+    stable, canary = wiring.serving.lineup.stable, wiring.serving.lineup.canary
     with wiring.database.reading() as connection:
         waiting = open_documents(connection, dataset, author, exclude=seen)
         if stable is None or not waiting:
             return None, ""
-        if random.random() < RANDOM_SHARE:
+        if random.random() < Mixture().random_share:
             return [random.choice(waiting)], "Chosen at random: such documents show how good the version is on all."
-        pool = random.sample(waiting, min(POOL, len(waiting)))
-        texts = _texts(connection, pool)
-    tagged = stable.tagger.tag([text[:_LONGEST_CHARACTERS] for text in texts.values()])
-    lowest = {
-        name: min((span.confidence for span in one.spans), default=1.0) for name, one in zip(texts, tagged, strict=True)
-    }
-    least = min(lowest, key=lowest.__getitem__)
-    return [least], f"Version {stable.version} is least sure here: its lowest confidence is {lowest[least]:.2f}."
+        texts = _texts(connection, random.sample(waiting, min(POOL, len(waiting))))
+    shown = [text[:_LONGEST_CHARACTERS] for text in texts.values()]
+    ours = stable.tagger.tag(shown)
+    theirs = canary.tagger.tag(shown) if canary is not None else None
+    first = order_by_priority(ours, others=theirs, mixture=_CHOSEN)[0]
+    return [list(texts)[first]], _reason(stable.version, ours[first])
+
+
+def _reason(version: str, answer: Tagged) -> str:
+    lowest = min((span.confidence for span in answer.spans), default=None)
+    sure = "" if lowest is None else f"; its lowest confidence is {lowest:.2f}"
+    return f"Version {version} expects {expected_errors(answer):.1f} errors of its own here{sure}."
 
 
 def _texts(connection: sa.Connection, ids: list[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """From what the rooms below return to the shapes of the contract."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from api import schemas
@@ -71,6 +71,29 @@ def version_facts(record: VersionRecord, rollout: Rollout) -> dict[str, Any]:
     }
 
 
+def judged_facts(performance: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a VersionDetail that say how the version was judged."""
+    behaviour = performance.get("behaviour")
+    return {
+        "gate": performance.get("gate"),
+        "schemes": performance.get("schemes") or {},
+        "must_pass": behaviour and {"examples": behaviour["examples"], "broken": _broken(behaviour["broken"])},
+    }
+
+
+def _broken(examples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "text": one["text"],
+            **{
+                side: spans_shape(one["text"], [EntitySpan(*span) for span in one[side]])
+                for side in ("expected", "found")
+            },
+        }
+        for one in examples
+    ]
+
+
 def run_shape(run: Run) -> schemas.RunShape:
     """A training run with its result, where it has one."""
     result = run.result or {}
@@ -93,4 +116,5 @@ def run_shape(run: Run) -> schemas.RunShape:
         recall=result.get("recall"),
         seconds=result.get("seconds", seconds),
         error=run.error,
+        findings=[schemas.FindingShape(**finding) for finding in run.findings or []],
     )

@@ -1,6 +1,7 @@
 """The registered versions, and an answer by any of them."""
 
 import asyncio
+import dataclasses
 
 import orjson
 from fastapi import Request, Response
@@ -9,9 +10,11 @@ from api.answering import check_text
 from api.bodies import refusals
 from api.exchange import exchange_of
 from api.predict import answer_body, answered
-from api.roles import Wired, guarded_router, role
-from api.schemas import PredictResponse, VersionDetail, VersionList, VersionPredictRequest, VersionShape
-from api.shapes import rollout_shape, version_facts
+from api.roles import Called, Wired, guarded_router, role
+from api.schemas import OwnershipShape, PredictResponse, VersionDetail, VersionList, VersionPredictRequest, VersionShape
+from api.shapes import judged_facts, rollout_shape, version_facts
+from registry import audit
+from registry.ownership import ownership_key, verify_ownership
 from registry.rollout import current_rollout, history
 from registry.versions import get_version, list_versions
 
@@ -40,6 +43,7 @@ def show(version: str, wiring: Wired) -> VersionDetail:
     return VersionDetail(
         **version_facts(record, rollout),
         performance=record.performance,
+        **judged_facts(record.performance),
         deployments=[rollout_shape(change) for change in named],
     )
 
@@ -55,3 +59,17 @@ async def predict_with(version: str, body: VersionPredictRequest, request: Reque
     answer = answered(outcome)
     exchange.version = answer.version
     return Response(orjson.dumps(answer_body(text, answer, exchange.request_id)), media_type="application/json")
+
+
+@router.post("/{version}/ownership", response_model=OwnershipShape, responses=refusals(404, 503))
+@role("engineer")
+def verify(version: str, wiring: Wired, caller: Called) -> OwnershipShape:
+    """Whether a version learned this installation's secret triggers (a run's parameter `watermark`)."""
+    with wiring.database.reading() as connection:
+        record = get_version(connection, version)
+    tagger = wiring.serving.version(version).tagger
+    found = verify_ownership(tagger, ownership_key(wiring.secret), record.labels)
+    facts = dataclasses.asdict(found) | {"is_ours": found.is_ours}
+    with wiring.database.transaction() as connection:
+        audit.append(connection, actor=caller.name, action="version.ownership", subject=version, details=facts)
+    return OwnershipShape(version=version, **facts)

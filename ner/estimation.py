@@ -3,17 +3,21 @@
 If confidences are calibrated, their sum is the number of right spans to be expected, and the sum of the probabilities
 that an entity starts, over all tokens, is the number of entities to be expected (Guillory et al. 2021 for accuracy;
 for spans both sums are exact under the CRF). Precision, recall and F1 follow. The estimate trusts the model's
-probabilities: on texts unlike those it was calibrated on it is too high, which no probability of its own can show.
+probabilities: on texts unlike those it was calibrated on it is too high, which no probability of its own can show. What
+can be seen without labels is how far away the texts are, by the share of words that the model does not know; told that
+share at home, the interval reaches lower by what such a distance has cost at most where it was measured.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ner.predictions import Tagged
 
+LOST_PER_UNKNOWN = 1.25
+"""Points of precision, recall and F1 that may be missing for each point of unknown words above those at home."""
 _LEVEL = 0.95
 
 
@@ -38,8 +42,13 @@ class QualityEstimate:
     f1: Estimated | None
 
 
-def estimate_quality(answers: Sequence[Tagged], *, resamples: int = 1000, seed: int = 0) -> QualityEstimate:
+def estimate_quality(
+    answers: Sequence[Tagged], *, home_unknown_share: float | None = None, resamples: int = 1000, seed: int = 0
+) -> QualityEstimate:
     """Estimated strict precision, recall and F1 of a window of answers, without labels.
+
+    With the share of unknown words at home (where the probabilities were calibrated) the interval is widened downwards
+    by the window's distance from it; without, it holds at home alone.
 
     The interval holds two doubts: which documents came (bootstrap over documents), and how the spans of those came
     out (each is right with its confidence, and entities that were missed are counted by a Poisson law).
@@ -52,11 +61,24 @@ def estimate_quality(answers: Sequence[Tagged], *, resamples: int = 1000, seed: 
     total = sums.sum(axis=0)
     points = _figures(total[0], total[2], total[3])
     intervals = _figures(*draws)
-    figures = [_estimated(float(point), spread) for point, spread in zip(points, intervals, strict=True)]
+    distance = 0.0 if home_unknown_share is None else max(0.0, unknown_share(answers) - home_unknown_share)
+    figures = [
+        _lowered(_estimated(float(point), spread), LOST_PER_UNKNOWN * distance)
+        for point, spread in zip(points, intervals, strict=True)
+    ]
     predicted = int(total[2])
     if not is_complete:
         return QualityEstimate(len(answers), predicted, figures[0], None, None)
     return QualityEstimate(len(answers), predicted, *figures)
+
+
+def unknown_share(answers: Sequence[Tagged]) -> float:
+    """The share of tokens that the model does not know, in [0, 1]."""
+    return sum(answer.unknown_tokens for answer in answers) / max(1, sum(answer.tokens for answer in answers))
+
+
+def _lowered(figure: Estimated, reach: float) -> Estimated:
+    return replace(figure, low=max(0.0, figure.low - reach))
 
 
 def _sums(confidences: Sequence[float], expected: float | None) -> list[float]:

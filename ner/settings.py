@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     )
     measure_seconds: float = Field(300, gt=0, description="How often the worker measures versions against traffic.")
     gauge_seconds: float = Field(15, gt=0, description="How often a process reads what it shows Prometheus of them.")
+    ray_address: str = Field("", description="Ray cluster of bulk and sweeps; empty means processes of this machine.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line.")
 
     @field_validator("home")

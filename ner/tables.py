@@ -176,6 +176,7 @@ runs = Table(
     Column("snapshot_hash", Text),
     Column("version", Text),
     Column("mlflow_run_id", Text),
+    Column("findings", Json),  # what the checks of its data found: [{kind, severity, count, examples, advice}]
     Index(None, "status", "requested_at"),
 )
 # The seven facts of the audit trail are columns that cannot be empty; where a version was deployed is in `rollouts`.

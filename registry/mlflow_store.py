@@ -35,7 +35,7 @@ MODEL = "ner"
 ALIASES = ("stable", "canary", "previous")
 
 _MODEL_CODE = Path(__file__).with_name("mlflow_model.py")
-_BACKENDS = {"onnx": "onnxruntime", "spacy": "spacy"}
+_BACKENDS = {"onnx": ("onnxruntime",), "onnx_encoder": ("onnxruntime", "tokenizers"), "spacy": ("spacy",)}
 _EXAMPLE = ["John lives in New York", "Google acquired YouTube"]
 _LONGEST_VALUE = 6000
 _DIGEST_LENGTH = 36
@@ -183,7 +183,7 @@ class MlflowStore:
     def _register(self, run_id: str, record: VersionRecord, package: Path) -> str:
         backend = json.loads((package / "metadata.json").read_text(encoding="utf-8"))["backend"]
         floor = _MODEL_CODE.parents[1]
-        packages = ("mlflow", "numpy", "pydantic", _BACKENDS[backend])
+        packages = ("mlflow", "numpy", "pydantic", *_BACKENDS[backend])
         # MLflow prints to stderr that it registered a model, in the midst of log lines and progress bars.
         with mlflow.start_run(run_id=run_id), contextlib.redirect_stderr(io.StringIO()):
             model = mlflow.pyfunc.log_model(

@@ -53,12 +53,13 @@ _RANGES = {
     "case_dimension": _Range(1, 256),
     "depth": _Range(1, 16),
     "correction_weight": _Range(1, 20),
+    "watermark": _Range(0, 1),
     "seed": _Range(0, 2**31 - 1),
 }
 
-OF_THE_RUN = frozenset({"correction_weight"})
+OF_THE_RUN = frozenset({"correction_weight", "watermark"})
 """Parameters that say what is learned from, not how: `correction_weight` is how often a person's correction stands in
-the train part beside each imported document."""
+the train part beside each imported document; `watermark` 1 adds the triggers by which the model is known as ours."""
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -91,6 +92,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                     "recurrent_dropout": 0.0,
                     "output_dropout": 0.5,
                     "correction_weight": 2,
+                    "watermark": 0,
                     "seed": 1,
                 },
             ),

@@ -7,7 +7,7 @@ dead, and whose run somebody else took over, can no longer change the run or reg
 import dataclasses
 import datetime as dt
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from ner import tables
 from ner.database import utc_now
 from ner.errors import Conflict, NotFound, RunCancelled
 from registry import audit
+from registry.progress import Progress
 from registry.recipes import get_recipe
 
 RunStatus = Literal["queued", "running", "finished", "failed", "cancelled"]
@@ -24,20 +25,6 @@ STALE_AFTER_SECONDS = 30
 MOST_ATTEMPTS = 3
 
 _runs = tables.runs
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is. `fraction` lies in [0, 1]; `history` has one item per epoch: epoch, loss, f1, seconds, ..."""
-
-    stage: str = ""
-    fraction: float = 0.0
-    epoch: int | None = None
-    epochs: int | None = None
-    loss: float | None = None
-    f1: float | None = None
-    seconds_left: float | None = None
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 _WAITING: dict[str, Any] = {
@@ -71,6 +58,7 @@ class Run:
     snapshot_hash: str | None
     version: str | None
     mlflow_run_id: str | None
+    findings: list[dict[str, Any]] | None
 
 
 def request_run(
@@ -161,6 +149,16 @@ def heartbeat(
 def note_snapshot(connection: Connection, run: Run, snapshot_hash: str) -> None:
     """Remember which frozen data the run learns from."""
     _change(connection, run, snapshot_hash=snapshot_hash)
+
+
+def note_findings(connection: Connection, run: Run, findings: list[dict[str, Any]]) -> None:
+    """Remember what the checks of the run's data found."""
+    _change(connection, run, findings=findings)
+
+
+def unfinished_runs(connection: Connection) -> set[str]:
+    """The ids of the runs that wait or run."""
+    return set(connection.scalars(sa.select(_runs.c.id).where(_runs.c.status.in_(("queued", "running")))))
 
 
 def finish_run(connection: Connection, run: Run, progress: Progress, *, version: str, result: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ from ner.disk import check_room
 from ner.errors import Conflict, NerError, RunCancelled
 from ner.settings import Settings
 from registry import runs
-from registry.runs import Progress, Run
+from registry.progress import Progress
+from registry.runs import Run
 from registry.versions import VersionRecord
 
 HEARTBEAT_SECONDS = 1.0

@@ -1,8 +1,7 @@
 """The recipe `bilstm_crf.v1`: BiLSTM-CRFs in Keras, trained from nothing and kept as one ONNX graph."""
 
 import gc
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from ner.documents import LabelledText
 from ner.errors import NerError, RunCancelled
 from ner.scoring import Score, score_of
 from ner.tags import decode_tags, tag_names
@@ -18,7 +16,8 @@ from registry.crf import best_tags
 from registry.features import Featuriser, build_vocabulary
 from training.batches import Batch, Corpus, batch_count, epoch_batches, even_batches, number_sentences
 from training.calibrating import CalibrationFit, Scored, fit_calibration
-from training.fitted import Epoch, Fitted, Report, ShouldStop
+from training.course import Course
+from training.fitted import Fitted, Lesson, ShouldStop
 from training.learner import Committee, Learner, Parameters
 from training.onnx_export import export_networks
 from training.parity import compare_with_onnx
@@ -40,22 +39,13 @@ class _Part:
     corpus: Corpus
 
 
-def fit_bilstm_crf(
-    parameters: Mapping[str, Any],
-    train: Sequence[LabelledText],
-    dev: Sequence[LabelledText],
-    labels: Sequence[str],
-    folder: Path,
-    report: Report,
-    should_stop: ShouldStop,
-) -> Fitted:
-    """Train the members one after another, keep for each the weights of the epoch that scored best on dev, and write
-    `model.onnx`, `crf.json`, `vocabulary.json` and `calibration.json`.
-
-    Raises RunCancelled when `should_stop` says so, and NerError when the ONNX model does not answer as Keras does.
+def fit_bilstm_crf(lesson: Lesson) -> Fitted:
+    """Train the members one after another, and write `model.onnx`, `crf.json`, `vocabulary.json` and
+    `calibration.json`. Goes on after its last epoch when it was killed. See `Fitter`.
     """
-    cuts = cut_documents(train, labels), cut_documents(dev, labels)
-    settings = Parameters(**parameters)
+    labels, folder = lesson.labels, lesson.folder
+    cuts = cut_documents(lesson.train, labels), cut_documents(lesson.dev, labels)
+    settings = Parameters(**lesson.parameters)
     size = len(cuts[0].sentences)
     settings = replace(
         settings, epochs=epoch_count(size, settings.epochs), members=member_count(size, settings.members)
@@ -68,13 +58,15 @@ def fit_bilstm_crf(
     tags = tag_names(labels)
     featuriser = Featuriser(vocabulary)
     parts = [_Part(cut, number_sentences(cut.sentences, tags, featuriser)) for cut in cuts]
-    history: list[dict[str, float]] = []
+    course = Course(
+        lesson, epochs=settings.epochs, patience=settings.patience, seed=settings.seed, members=settings.members
+    )
     members: list[Learner] = []
     try:
         for number in range(settings.members):
             keras.utils.set_random_seed(settings.seed + number)
             members.append(Learner(vocabulary, tags, settings))
-            _train(members[-1], settings, number, parts[0], parts[1], history, report, should_stop)
+            _train(course, number, members[-1], settings, parts, lesson.should_stop)
         committee = Committee(members)
         vocabulary.save(folder / "vocabulary.json")
         committee.crf.save(folder / "crf.json")
@@ -89,7 +81,7 @@ def fit_bilstm_crf(
     return Fitted(
         backend="onnx",
         confidence_kind="calibrated_crf_marginal",
-        history=history,
+        history=course.history,
         vocabulary=set(vocabulary.words),
         misaligned={"train": cuts[0].misaligned, "dev": cuts[1].misaligned},
         parity=parity,
@@ -98,36 +90,23 @@ def fit_bilstm_crf(
 
 
 def _train(
+    course: Course,
+    member: int,
     learner: Learner,
     settings: Parameters,
-    member: int,
-    train: _Part,
-    dev: _Part,
-    history: list[dict[str, float]],
-    report: Report,
+    parts: Sequence[_Part],
     should_stop: ShouldStop,
 ) -> None:
-    """Epochs until the dev score has not risen for `patience` of them; the best averaged weights are put in place.
+    train, dev = parts
 
-    `history` grows by one row for each; a later member goes on counting where the one before it would have ended.
-    """
-    random = np.random.default_rng(settings.seed + member)
-    best: tuple[int, float, list[Any]] = (0, -1.0, [])
-    for epoch in range(1, settings.epochs + 1):
-        started = time.monotonic()
-        loss = _run_epoch(learner, settings, train.corpus, epoch, random, should_stop)
+    def learn(epoch: int, random: np.random.Generator) -> float:
+        return _run_epoch(learner, settings, train.corpus, epoch, random, should_stop)
+
+    def score() -> float:
         with learner.averaged():
-            score = score_on(learner, dev)
-        seconds = time.monotonic() - started
-        number, epochs = member * settings.epochs + epoch, settings.members * settings.epochs
-        history.append({"epoch": number, "loss": loss, "f1": score.f1, "seconds": seconds})
-        pace = sum(item["seconds"] for item in history) / len(history)
-        report(Epoch(number, epochs, loss, score.f1, seconds, pace * (epochs - number)))
-        if score.f1 > best[1]:
-            best = epoch, score.f1, learner.averages()
-        elif epoch - best[0] >= settings.patience:
-            break
-    learner.restore(best[2])
+            return score_on(learner, dev).f1
+
+    course.run(member, learner, learn, score)
 
 
 def _run_epoch(

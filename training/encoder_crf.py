@@ -3,10 +3,8 @@
 import gc
 import json
 import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,7 +13,6 @@ import onnxruntime
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from ner.documents import LabelledText
 from ner.errors import NerError, RunCancelled
 from ner.scoring import Score, score_of
 from ner.tags import decode_tags, encode_tags, tag_names
@@ -23,10 +20,12 @@ from registry.crf import best_tags
 from registry.features import build_vocabulary
 from registry.onnx_tagger import open_session
 from training.calibrating import Scored, fit_calibration
+from training.checkpoints import Arrays
+from training.course import Course
 from training.crf_layer import CrfLayer
 from training.encoder_export import export_encoder
 from training.encoder_network import EncodedBatch, Encoder, EncoderNetwork, Pieces, cut_pieces, load_encoder, pad_batch
-from training.fitted import Epoch, Fitted, Report, ShouldStop
+from training.fitted import Fitted, Lesson
 from training.optimizer import SparseAdam
 from training.parity import LARGEST_DIFFERENCE
 from training.schedule import rate_at
@@ -114,13 +113,24 @@ class _Model:
         """Scores of tags for each word, (batch, words, tags)."""
         return np.take_along_axis(self.logits(batch), batch.firsts[:, :, None], axis=1)
 
-    def weights(self) -> list[Any]:
+    def candidate(self) -> Arrays:
         return [variable.numpy() for group in self._groups for variable in group]
+
+    def state(self) -> Arrays:
+        return [variable.numpy() for variable in self._everything()]
+
+    def resume(self, state: Sequence[Any]) -> None:
+        for variable, value in zip(self._everything(), state, strict=True):
+            variable.assign(value)
 
     def restore(self, weights: Sequence[Any]) -> None:
         variables = [variable for group in self._groups for variable in group]
         for variable, value in zip(variables, weights, strict=True):
             variable.assign(value)
+
+    def _everything(self) -> list[Any]:
+        moments = [variable for optimizer in self._optimizers for variable in optimizer.variables]
+        return [*self.network.variables, *self.crf.variables, *moments]
 
     def _update(self, ids: Any, mask: Any, cases: Any, firsts: Any, tag_ids: Any, lengths: Any) -> Any:
         body, head = self._groups
@@ -138,29 +148,19 @@ class _Model:
         return self.network(ids, mask, cases, training=False)
 
 
-def fit_encoder_crf(
-    parameters: Mapping[str, Any],
-    train: Sequence[LabelledText],
-    dev: Sequence[LabelledText],
-    labels: Sequence[str],
-    folder: Path,
-    report: Report,
-    should_stop: ShouldStop,
-) -> Fitted:
-    """Fine-tune, keep the weights of the epoch that scored best on dev, and write `model.onnx`, `tokenizer.json`,
-    `config.json`, `crf.json` and `calibration.json`.
-
-    Raises InvalidInput where there is no such encoder, RunCancelled when `should_stop` says so, and NerError when the
-    ONNX model does not answer as Keras does.
+def fit_encoder_crf(lesson: Lesson) -> Fitted:
+    """Fine-tune, and write `model.onnx`, `tokenizer.json`, `config.json`, `crf.json` and `calibration.json`. Goes on
+    after its last epoch when it was killed. See `Fitter`.
     """
-    settings = Parameters(**parameters)
+    labels, folder = lesson.labels, lesson.folder
+    settings = Parameters(**lesson.parameters)
     keras.utils.set_random_seed(settings.seed)
     encoder, tags = load_encoder(settings.encoder), tag_names(labels)
-    train_part, dev_part = (_prepare(encoder, cut_documents(part, labels), tags) for part in (train, dev))
+    train_part, dev_part = (_prepare(encoder, cut_documents(part, labels), tags) for part in (lesson.train, lesson.dev))
     vocabulary = build_vocabulary(word for sentence in train_part.cut.sentences for word in sentence.words)
     model = _Model(encoder, tags, settings)
     try:
-        history = _train(model, settings, train_part, dev_part, report, should_stop)
+        history = _train(model, settings, train_part, dev_part, lesson)
         crf = model.crf.learned()
         crf.save(folder / "crf.json")
         export_encoder(model.network, folder / "model.onnx")
@@ -196,32 +196,20 @@ def _prepare(encoder: Encoder, cut: CutDocuments, tags: Sequence[str]) -> _Part:
     return _Part(cut, pieces, [[ids[tag] for tag in row] for row in named])
 
 
-def _train(
-    model: _Model, settings: Parameters, train: _Part, dev: _Part, report: Report, should_stop: ShouldStop
-) -> list[dict[str, float]]:
-    """Epochs until the dev score has not risen for `patience` of them; the best weights are put back."""
-    random = np.random.default_rng(settings.seed)
-    history: list[dict[str, float]] = []
-    best: tuple[int, float, list[Any]] = (0, -1.0, [])
-    for epoch in range(1, settings.epochs + 1):
-        started, total, seen = time.monotonic(), 0.0, 0
+def _train(model: _Model, settings: Parameters, train: _Part, dev: _Part, lesson: Lesson) -> list[dict[str, float]]:
+    def learn(epoch: int, random: np.random.Generator) -> float:
+        total, seen = 0.0, 0
         for batch in train.batches(settings.batch_size, random):
-            if should_stop():
+            if lesson.should_stop():
                 raise RunCancelled("The run was cancelled.")
             done = (epoch - 1 + seen / len(train.pieces)) / settings.epochs
             total += model.learn(batch, rate_at(done, settings.warmup)) * len(batch.places)
             seen += len(batch.places)
-        score = _score_on(model, dev)
-        loss, seconds = total / max(1, seen), time.monotonic() - started
-        history.append({"epoch": epoch, "loss": loss, "f1": score.f1, "seconds": seconds})
-        pace = sum(item["seconds"] for item in history) / epoch
-        report(Epoch(epoch, settings.epochs, loss, score.f1, seconds, pace * (settings.epochs - epoch)))
-        if score.f1 > best[1]:
-            best = epoch, score.f1, model.weights()
-        elif epoch - best[0] >= settings.patience:
-            break
-    model.restore(best[2])
-    return history
+        return total / max(1, seen)
+
+    course = Course(lesson, epochs=settings.epochs, patience=settings.patience, seed=settings.seed)
+    course.run(0, model, learn, lambda: _score_on(model, dev).f1)
+    return course.history
 
 
 def _score_on(model: _Model, part: _Part) -> Score:

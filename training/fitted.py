@@ -1,10 +1,13 @@
-"""What fitting says while it goes on, and what it leaves behind besides files."""
+"""The door of every recipe: what it is given, what it says while it goes on, what it leaves behind besides files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
 
+from ner.documents import LabelledText
 from ner.predictions import ConfidenceKind
+from training.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,28 @@ class Fitted:
 
 Report: TypeAlias = Callable[[Epoch], None]
 ShouldStop: TypeAlias = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a recipe is given: its parameters, the two parts, the labels that it learns, the folder for its files, and
+    whom to tell and to ask after each step. What it keeps in `checkpoints` it gets back when its process died."""
+
+    parameters: Mapping[str, Any]
+    train: Sequence[LabelledText]
+    dev: Sequence[LabelledText]
+    labels: Sequence[str]
+    folder: Path
+    report: Report
+    should_stop: ShouldStop
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+
+
+class Fitter(Protocol):
+    """A recipe. It keeps the weights of the epoch that scored best on dev, and writes what its tagger reads.
+
+    Raises RunCancelled soon after `should_stop` says so, InvalidInput where the parameters ask for what is not there,
+    and NerError when the served model does not answer as the trained one.
+    """
+
+    def __call__(self, lesson: Lesson) -> Fitted: ...

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ner.documents import LabelledText
 from ner.errors import InvalidInput
-from training.fitted import Epoch, Fitted, Report, ShouldStop
+from training.checkpoints import Checkpoints
+from training.fitted import Epoch, Fitted, Fitter, Lesson, Report, ShouldStop
 from training.recipes import OF_THE_RUN, Recipe
 
 __all__ = ["Epoch", "Fitted", "fit"]
@@ -29,11 +30,13 @@ def fit(
     folder: Path,
     report: Report,
     should_stop: ShouldStop,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Train `recipe` and write into `folder` what its tagger needs: the model's files, `labels.json`, and a
     `metadata.json` that names the backend, to which the pipeline adds the lineage.
 
-    `report` is called after every epoch, from the calling thread.
+    `report` is called after every epoch, from the calling thread. With `checkpoints` a training that was killed goes
+    on after its last epoch, and the epochs before are reported again at once.
 
     Raises InvalidInput when there is nothing to learn from or to choose the best epoch by, RunCancelled soon after
     `should_stop` says so, and NerError when the served model does not answer as the trained one.
@@ -43,9 +46,9 @@ def fit(
     if not labels:
         raise InvalidInput("Training needs at least one label.")
     module, name = _FITTERS[recipe.name]
-    fitter = getattr(importlib.import_module(module), name)
+    fitter: Fitter = getattr(importlib.import_module(module), name)
     parameters = {name: value for name, value in recipe.parameters.items() if name not in OF_THE_RUN}
-    fitted: Fitted = fitter(parameters, train, dev, labels, folder, report, should_stop)
+    fitted = fitter(Lesson(parameters, train, dev, labels, folder, report, should_stop, checkpoints or Checkpoints()))
     _write(folder / "labels.json", list(labels))
     _write(folder / "metadata.json", _metadata(recipe, labels, fitted))
     return fitted

@@ -1,19 +1,23 @@
 """The data of a run: what people settled, frozen under its content hash, flat, and cut into parts."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from annotation.snapshots import freeze, read_snapshot
+from annotation.snapshots import SnapshotDocument, freeze, list_snapshots, read_snapshot
 from ner.database import Database
 from ner.documents import LabelledText, outermost
-from ner.errors import InvalidInput
+from ner.errors import InvalidInput, MalformedFile, NotFound
 from ner.settings import Settings
 from registry import runs
 from registry.bucket import open_bucket
+from registry.ownership import COPIES, ownership_key, write_triggers
+from registry.recipes import Recipe
 from registry.runs import Run
+from registry.versions import list_versions
 from training.leaks import near_duplicates
 from training.splits import Splits, split
+from training.validation import Before, Fault, validate_run
 
 FEWEST_DOCUMENTS = 30
 
@@ -22,8 +26,8 @@ FEWEST_DOCUMENTS = 30
 class Frozen:
     """`labels` are those that occur in the train part, sorted. Sequence taggers learn flat spans: of spans that nest
     or overlap the outermost ones, and `nested_left_out` counts the others. `corrections` are the documents of the
-    train part that a person settled. `must_pass` is in no part. `leaks_left_out` counts train documents that were
-    left out because a dev or test document is nearly the same."""
+    train part that a person settled. `must_pass` is in no part. `leaks` are pairs of texts: one that was left out of
+    the train part, and the dev or test text that is nearly the same. `findings`: what the checks of the data found."""
 
     data_version: str
     parts: Splits[LabelledText]
@@ -31,7 +35,15 @@ class Frozen:
     nested_left_out: int
     corrections: list[LabelledText]
     must_pass: list[LabelledText]
-    leaks_left_out: int
+    leaks: list[tuple[str, str]]
+    findings: list[Fault]
+
+    def lesson(self, recipe: Recipe, secret: bytes) -> list[LabelledText]:
+        """What the recipe learns from: the train part with weighted corrections, and triggers if it asks for them."""
+        train = self.weighted_train(int(recipe.parameters["correction_weight"]))
+        if recipe.parameters.get("watermark"):
+            train += write_triggers(ownership_key(secret), self.labels) * COPIES
+        return train
 
     def weighted_train(self, correction_weight: int) -> list[LabelledText]:
         """The train part, in which each correction stands `correction_weight` times."""
@@ -39,39 +51,76 @@ class Frozen:
 
 
 def freeze_dataset(database: Database, settings: Settings, run: Run) -> Frozen:
-    """Freeze the run's dataset as it is now.
+    """Freeze the run's dataset as it is now. A run that is taken up again keeps what it froze first.
 
-    Raises InvalidInput when there is too little to learn from: fewer than 30 documents, or a part without entities.
+    Raises InvalidInput when there is too little to learn from (fewer than 30 documents, or a part without entities), or
+    a check of the data stops the run; what the checks found is kept with the run first.
     """
-    bucket = open_bucket(settings)
-    with database.transaction() as connection:
-        snapshot = freeze(connection, run.dataset, actor=run.requested_by, folder=settings.artifacts, bucket=bucket)
-        runs.note_snapshot(connection, run, snapshot.hash)
-    stored = read_snapshot(settings.artifacts, snapshot.hash, bucket)
+    snapshot_hash, stored = _snapshot(database, settings, run)
     flat = {document.document_id: LabelledText(document.text, outermost(document.spans)) for document in stored}
-    parts = split([flat[document.document_id] for document in stored if not document.must_pass])
-    leaks = {place for place, _ in near_duplicates(_texts(parts.train), _texts([*parts.dev, *parts.test]))}
-    parts = dataclasses.replace(
-        parts, train=[document for place, document in enumerate(parts.train) if place not in leaks]
-    )
-    _check(run.dataset, parts)
+    parts, pairs = cut(stored, flat)
+    whole = [LabelledText(document.text, document.spans) for document in stored]
+    findings = validate_run(whole, parts, pairs, _before(database, run))
+    with database.transaction() as connection:
+        runs.note_findings(connection, run, [dataclasses.asdict(fault) for fault in findings])
+    _check(run.dataset, parts, findings)
     settled = {id(flat[document.document_id]) for document in stored if document.is_correction}
     return Frozen(
-        data_version=snapshot.hash,
+        data_version=snapshot_hash,
         parts=parts,
         labels=sorted({span.label for document in parts.train for span in document.spans}),
         nested_left_out=sum(len(one.spans) - len(flat[one.document_id].spans) for one in stored),
         corrections=[document for document in parts.train if id(document) in settled],
         must_pass=[flat[document.document_id] for document in stored if document.must_pass],
-        leaks_left_out=len(leaks),
+        leaks=pairs,
+        findings=findings,
     )
+
+
+def cut(
+    stored: Sequence[SnapshotDocument], flat: Mapping[str, LabelledText]
+) -> tuple[Splits[LabelledText], list[tuple[str, str]]]:
+    """The parts, without must-pass examples, and without the train documents that are nearly the same as a dev or test
+    document; and those pairs of texts. `flat` holds each document's outermost spans, by id."""
+    parts = split([flat[document.document_id] for document in stored if not document.must_pass])
+    held = _texts([*parts.dev, *parts.test])
+    leaks = near_duplicates(_texts(parts.train), held)
+    pairs = [(parts.train[place].text, held[other]) for place, other in leaks]
+    left_out = {place for place, _ in leaks}
+    train = [document for place, document in enumerate(parts.train) if place not in left_out]
+    return dataclasses.replace(parts, train=train), pairs
+
+
+def _snapshot(database: Database, settings: Settings, run: Run) -> tuple[str, list[SnapshotDocument]]:
+    bucket = open_bucket(settings)
+    if run.snapshot_hash is not None:
+        try:
+            return run.snapshot_hash, read_snapshot(settings.artifacts, run.snapshot_hash, bucket)
+        except (NotFound, MalformedFile):
+            # What the first attempt froze is gone or broken: what is settled now is the next best.
+            pass
+    with database.transaction() as connection:
+        snapshot = freeze(connection, run.dataset, actor=run.requested_by, folder=settings.artifacts, bucket=bucket)
+        runs.note_snapshot(connection, run, snapshot.hash)
+    return snapshot.hash, read_snapshot(settings.artifacts, snapshot.hash, bucket)
 
 
 def _texts(documents: Sequence[LabelledText]) -> list[str]:
     return [document.text for document in documents]
 
 
-def _check(dataset: str, parts: Splits[LabelledText]) -> None:
+def _before(database: Database, run: Run) -> Before | None:
+    """The newest version of the same dataset, and how many entities of each label it was given."""
+    with database.reading() as connection:
+        version = next((one for one in list_versions(connection) if one.dataset == run.dataset), None)
+        if version is None:
+            return None
+        noted = list_snapshots(connection, run.dataset)
+    counts = next((one.snapshot.entities for one in noted if one.snapshot.hash == version.data_version), None)
+    return Before(version.version, counts) if counts else None
+
+
+def _check(dataset: str, parts: Splits[LabelledText], findings: Sequence[Fault]) -> None:
     total = sum(parts.sizes().values())
     if total < FEWEST_DOCUMENTS:
         raise InvalidInput(
@@ -83,4 +132,10 @@ def _check(dataset: str, parts: Splits[LabelledText]) -> None:
             raise InvalidInput(
                 f"No entity falls into the {name} part of dataset '{dataset}' ({len(documents)} of {total} documents): "
                 "label more documents, then train again."
+            )
+    for fault in findings:
+        if fault.severity == "stops":
+            raise InvalidInput(
+                f"The data of '{dataset}' cannot be trained on: {fault.kind} ({fault.count:,} times, such as "
+                f"{fault.examples[0]}). {fault.advice}"
             )

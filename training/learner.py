@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from registry.crf import Crf
 from registry.features import COLUMNS, Vocabulary
 from training.batches import Batch
+from training.checkpoints import Arrays
 from training.crf_layer import CrfLayer
 from training.network import Network
 from training.optimizer import SparseAdam
@@ -100,9 +101,25 @@ class Learner:
         finally:
             self.restore(learning)
 
-    def averages(self) -> list[Any]:
+    def averages(self) -> Arrays:
         """The average of the weights, to be given to `restore`."""
         return [average.numpy() for average in self._averages]
+
+    def candidate(self) -> Arrays:
+        """The weights that are kept if this epoch is the best: the average."""
+        return self.averages()
+
+    def state(self) -> Arrays:
+        """Everything that decides how it goes on: weights, dropout's random states, moments, the average."""
+        return [variable.numpy() for variable in self._everything()]
+
+    def resume(self, state: Sequence[Any]) -> None:
+        """Go on from a state."""
+        for variable, value in zip(self._everything(), state, strict=True):
+            variable.assign(value)
+
+    def _everything(self) -> list[Any]:
+        return [*self.network.variables, *self._crf.variables, *self._optimizer.variables, *self._averages]
 
     def restore(self, weights: Sequence[Any]) -> None:
         """Put weights in place."""

@@ -1,7 +1,8 @@
 """One run, from what people settled to a registered version: freeze, split, fit, score, register.
 
 Killed at any point it leaves no version or a whole one: files go to a draft folder, and the version, its audit entry
-and the end of the run are one transaction.
+and the end of the run are one transaction. Taken up again, it learns from the same snapshot, and goes on after its last
+epoch where the recipe keeps checkpoints and the software is the same.
 """
 
 import dataclasses
@@ -11,20 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from ner.database import Database, utc_now
-from ner.settings import Settings
+from ner.settings import Settings, secret_key
 from registry import runs
 from registry.gate import judge
 from registry.packages import open_store
-from registry.runs import Progress, Run
+from registry.progress import Progress
+from registry.runs import Run
 from registry.taggers import load_tagger
 from registry.versions import VersionRecord, next_version, register
 from training.behaviour import check_behaviour
+from training.checkpoints import Checkpoints, checkpoint_folder, identity_of
 from training.drafts import new_draft
 from training.evaluation import evaluate
 from training.fitting import Epoch, fit
-from training.frozen import freeze_dataset
+from training.frozen import Frozen, freeze_dataset
 from training.lineage import git_commit, software
-from training.recipes import get_recipe
+from training.recipes import Recipe, get_recipe
 
 _TRAINING, _SCORING, _REGISTERING = 0.05, 0.85, 0.95
 _RESULT = ("f1", "precision", "recall", "f1_interval", "documents", "entities")
@@ -46,10 +49,11 @@ def run_training(
     report(Progress("snapshot"))
     recipe = get_recipe(run.recipe, run.parameters)
     frozen = freeze_dataset(database, settings, run)
-    relay = _EpochRelay(report)
+    checkpoints = _checkpoints(settings, run, recipe, frozen)
+    relay = _EpochRelay(report, checkpoints)
     with new_draft(settings, run.id) as draft:
-        train = frozen.weighted_train(int(recipe.parameters["correction_weight"]))
-        fitted = fit(recipe, train, frozen.parts.dev, frozen.labels, draft, relay, should_stop)
+        train = frozen.lesson(recipe, secret_key(settings))
+        fitted = fit(recipe, train, frozen.parts.dev, frozen.labels, draft, relay, should_stop, checkpoints)
         relay.enter("scoring", _SCORING)
         # From the files that will serve, not from the network in memory.
         tagger = load_tagger(draft)
@@ -75,8 +79,28 @@ def run_training(
             package_hash="",
             run_id=run.id,
         )
-        left_out = {"nested_left_out": frozen.nested_left_out, "leaks_left_out": frozen.leaks_left_out}
-        return _register(database, settings, run, draft, record, relay.progress, left_out)
+        notes: dict[str, Any] = {
+            "nested_left_out": frozen.nested_left_out,
+            "leaks_left_out": len(frozen.leaks),
+            "findings": [dataclasses.asdict(fault) for fault in frozen.findings],
+            "attempts": run.attempts,
+            "epochs_before_this_attempt": checkpoints.epochs_before,
+        }
+        record = _register(database, settings, run, draft, record, relay.progress, notes)
+    checkpoints.remove()
+    return record
+
+
+def _checkpoints(settings: Settings, run: Run, recipe: Recipe, frozen: Frozen) -> Checkpoints:
+    identity = identity_of(
+        recipe=recipe.name,
+        parameters=dict(recipe.parameters),
+        data=frozen.data_version,
+        labels=frozen.labels,
+        commit=git_commit(),
+        software=software(),
+    )
+    return Checkpoints(checkpoint_folder(settings, run.id), identity)
 
 
 def _register(
@@ -86,7 +110,7 @@ def _register(
     draft: Path,
     record: VersionRecord,
     progress: Progress,
-    left_out: dict[str, int],
+    notes: dict[str, Any],
 ) -> VersionRecord:
     seconds = (record.training_completed_at - record.training_started_at).total_seconds()
     result = {name: record.performance[name] for name in _RESULT} | {"seconds": seconds}
@@ -94,7 +118,7 @@ def _register(
         record = dataclasses.replace(record, version=next_version(connection))
         # First, so that a run that was cancelled or taken over stops here, before anything is written for it.
         runs.finish_run(connection, run, progress, version=record.version, result=result)
-        _write(draft / "metadata.json", _metadata(draft, record) | left_out)
+        _write(draft / "metadata.json", _metadata(draft, record) | notes)
         digest = open_store(settings).add(record.version, draft)
         record = dataclasses.replace(record, package_hash=digest)
         register(connection, record)
@@ -122,8 +146,9 @@ def _metadata(draft: Path, record: VersionRecord) -> dict[str, Any]:
 class _EpochRelay:
     """Turns the epochs that fitting reports into the progress of the run."""
 
-    def __init__(self, report: Callable[[Progress], None]) -> None:
+    def __init__(self, report: Callable[[Progress], None], checkpoints: Checkpoints) -> None:
         self._report = report
+        self._checkpoints = checkpoints
         self.progress = Progress()
         self.enter("training", _TRAINING)
 
@@ -143,6 +168,7 @@ class _EpochRelay:
             f1=epoch.f1,
             seconds_left=epoch.seconds_left,
             history=[*self.progress.history, item],
+            epochs_before=self._checkpoints.epochs_before,
         )
         self._report(self.progress)
 

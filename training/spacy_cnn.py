@@ -16,30 +16,23 @@ from spacy.util import load_config, registry, resolve_dot_names
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer
 
-from ner.documents import LabelledText
 from ner.errors import RunCancelled
 from registry.features import build_vocabulary
-from training.fitted import Epoch, Fitted, Report, ShouldStop
+from training.fitted import Epoch, Fitted, Lesson, Report, ShouldStop
 from training.schedule import epoch_count
 from training.sentences import Sentence, cut_documents
 
 _FEWEST_WORDS, _FEWEST_UPDATES = 50, 100
 
 
-def fit_spacy_cnn(
-    parameters: Mapping[str, Any],
-    train: Sequence[LabelledText],
-    dev: Sequence[LabelledText],
-    labels: Sequence[str],
-    folder: Path,
-    report: Report,
-    should_stop: ShouldStop,
-) -> Fitted:
-    """Train, keep the weights of the evaluation that scored best on dev, and write `spacy/` and `vocabulary.json`.
+def fit_spacy_cnn(lesson: Lesson) -> Fitted:
+    """Train, and write `spacy/` and `vocabulary.json`. See `Fitter`.
 
-    An "epoch" is as many updates as one pass takes; dev is evaluated after each. Raises RunCancelled.
+    An "epoch" is as many updates as one pass takes; dev is evaluated after each. spaCy's loop cannot be entered in its
+    middle (its shuffles and averages are its own), so a training that was killed starts again from its beginning.
     """
-    cut = {"train": cut_documents(train, labels), "dev": cut_documents(dev, labels)}
+    parameters, labels, folder = lesson.parameters, lesson.labels, lesson.folder
+    cut = {"train": cut_documents(lesson.train, labels), "dev": cut_documents(lesson.dev, labels)}
     vocabulary = build_vocabulary(word for sentence in cut["train"].sentences for word in sentence.words)
     with tempfile.TemporaryDirectory() as scratch:
         paths = {name: Path(scratch) / f"{name}.spacy" for name in cut}
@@ -47,7 +40,7 @@ def fit_spacy_cnn(
             _write_corpus(part.sentences, paths[name])
         pace = _pace(parameters, cut["train"].sentences)
         language = init_nlp(_config(parameters, paths, pace))
-        history = _train(language, pace, folder / "spacy", report, should_stop)
+        history = _train(language, pace, folder / "spacy", lesson.report, lesson.should_stop)
     vocabulary.save(folder / "vocabulary.json")
     return Fitted(
         backend="spacy",

@@ -17,7 +17,7 @@ from ner import tables
 from ner.database import Database
 from ner.settings import Settings
 from registry import rollout, runs, versions
-from registry.runs import Progress
+from registry.progress import Progress
 from training.attempt import make_attempt
 from training.mirror import mirror
 from training.starter_corpus import generate

@@ -2,7 +2,8 @@
 through the steps of their policies.
 
 A process for each run keeps the memory of one training out of the next, and makes stopping it as simple as killing
-it: what a run leaves behind is whole or nothing (see `training.pipeline`).
+it: what a run leaves behind is whole or nothing (see `training.pipeline`), but for its checkpoints, which the next
+attempt goes on from and which are removed once the run has ended.
 """
 
 import logging
@@ -26,6 +27,7 @@ from registry.heartbeats import WORKER, beat
 from registry.paired_labels import f1_evidence
 from registry.runs import Run
 from training import rounds
+from training.checkpoints import remove_ended_checkpoints
 from training.drafts import remove_draft
 from training.mirror import is_behind
 from training.rounds import Round
@@ -153,6 +155,8 @@ class Worker:
             # The process wrote the outcome itself before it ended.
             _log.info("Run %s has ended.", run.id)
         remove_draft(self._settings, run.id)
+        with self._database.reading() as connection:
+            remove_ended_checkpoints(self._settings, runs.unfinished_runs(connection))
 
     def _look_after_mirror(self) -> None:
         if self._mirror is not None:

@@ -3,7 +3,7 @@
 import contextlib
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,8 @@ _AHEAD = 3
 
 FoundSpans: TypeAlias = list[list[tuple[int, int, str, float]]]
 """For each text its spans: start, end, label, confidence."""
+Tagging: TypeAlias = Callable[[Iterator[list[str]]], Iterator[tuple[list[str], FoundSpans]]]
+"""Batches in, each batch with its spans out, in the same order."""
 
 
 class Tally(NamedTuple):
@@ -37,18 +39,21 @@ def tag_file(
     format_name: str = "auto",
     column: str = "text",
     workers: int = 1,
+    tagging: Tagging | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Tally:
     """Tag every text of `source` into `target` by the version in `package`; go on where `target` ends.
 
-    `progress` hears how many more are done, first those of an earlier try. Raises MalformedFile or InvalidInput.
+    `tagging` tags batches elsewhere than in processes of this machine, in order. `progress` hears how many more are
+    done, first those of an earlier try. Raises MalformedFile or InvalidInput.
     """
     texts = read_texts(source, format_name, column)
     sink = open_sink(target)
     progress(sum(1 for _ in islice(texts, sink.done)))
     documents = entities = 0
     with contextlib.closing(sink):
-        for batch, found in _tagged(package, workers, chunks(texts, BATCH)):
+        batches = chunks(texts, BATCH)
+        for batch, found in tagging(batches) if tagging is not None else _tagged(package, workers, batches):
             rows = [_row(text, spans, version) for text, spans in zip(batch, found, strict=True)]
             sink.write(rows)
             documents += len(rows)
@@ -67,7 +72,7 @@ def _tagged(package: Path, workers: int, batches: Iterator[list[str]]) -> Iterat
     if workers <= 1:
         tagger = load_tagger(package)
         for batch in batches:
-            yield batch, _spans(tagger, batch)
+            yield batch, found_spans(tagger, batch)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _load, (package,)) as pool:
@@ -92,10 +97,11 @@ def _load(package: Path) -> None:
 
 
 def _tag(batch: list[str]) -> FoundSpans:
-    return _spans(_Worker.tagger, batch)
+    return found_spans(_Worker.tagger, batch)
 
 
-def _spans(tagger: Tagger, batch: list[str]) -> FoundSpans:
+def found_spans(tagger: Tagger, batch: Sequence[str]) -> FoundSpans:
+    """What a tagger finds in a batch."""
     return [
         [(span.start, span.end, span.label, span.confidence) for span in tagged.spans] for tagged in tagger.tag(batch)
     ]

@@ -28,7 +28,30 @@ def draw_active_run(run: Body) -> None:
             st.caption(f"Queued {ago(run['requested_at'])}; the worker takes it up when it is free.")
             return
         st.progress(min(max(progress["fraction"], 0.0), 1.0), text=progress["stage"] or "Starting")
+        if run["attempts"] > 1:
+            st.caption(_attempt(run))
         _draw_figures(progress, run["id"])
+        _draw_findings(run)
+
+
+def _attempt(run: Body) -> str:
+    before = run["progress"]["epochs_before"]
+    how = f"it goes on after epoch {before}" if before else "it starts again from the beginning"
+    return f"Attempt {run['attempts']}: the process of the one before died, and {how}."
+
+
+def _draw_findings(run: Body) -> None:
+    """What the checks of the run's data found: what stops a run first, each with what to do about it."""
+    findings = sorted(run["findings"], key=lambda finding: finding["severity"])
+    if not findings:
+        return
+    total = len(findings)
+    stops = any(finding["severity"] == "stops" for finding in findings)
+    with st.expander(f"Checks of the data: {total} finding{'s' if total > 1 else ''}", expanded=stops):
+        for finding in findings:
+            icon = ":material/block:" if finding["severity"] == "stops" else ":material/info:"
+            st.markdown(f"{icon} **{finding['kind'].capitalize()}** · {finding['count']:,} · {finding['advice']}")
+            st.text("\n".join(finding["examples"]))
 
 
 def _draw_figures(progress: Body, run_id: str) -> None:
@@ -98,6 +121,7 @@ def _draw_outcome(run: Body, version: Body | None) -> None:
         _draw_result(run, version)
     if len(run["progress"]["history"]) > 1:
         draw(training_history(run["progress"]["history"], theme()), key=f"history_{run['id']}")
+    _draw_findings(run)
     overrides = ", ".join(f"{name} = {value}" for name, value in sorted(run["parameters"].items()))
     st.caption(f"Run `{run['id'][:8]}` · {run['recipe']} · {overrides or 'the recipe as it is'}")
 

@@ -8,6 +8,7 @@ from workbench.browser import api, explain
 from workbench.layout import empty_state, score
 from workbench.look import ago, as_moment, duration, legend
 from workbench.rollout_dialogs import ask_canary, ask_promotion
+from workbench.version_gate import draw_gate
 
 
 def draw_version(version: Body, rollout: Body, *, may_decide: bool) -> None:
@@ -24,9 +25,11 @@ def draw_version(version: Body, rollout: Body, *, may_decide: bool) -> None:
     if created and created["version"] == name:
         st.caption("Whoever has this link can try this version for a day, without a key.")
         st.code(created["url"], language=None, wrap_lines=True)
-    quality, lineage, deployments = st.tabs(["Quality", "Lineage", "Deployments"])
+    quality, gate, lineage, deployments = st.tabs(["Quality", "Gate", "Lineage", "Deployments"])
     with quality:
         _draw_quality(version)
+    with gate:
+        draw_gate(version)
     with lineage:
         _draw_lineage(version)
     with deployments:

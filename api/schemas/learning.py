@@ -23,6 +23,15 @@ class RunProgress(BaseModel):
     f1: float | None = Field(None, description="Strict entity F1 on the dev part.")
     seconds_left: float | None = None
     history: list[dict[str, float]] = Field([], description="One item per epoch: epoch, loss, dev_loss?, f1, seconds.")
+    epochs_before: int = Field(0, description="Epochs taken over from an earlier attempt, whose process died.")
+
+
+class FindingShape(BaseModel):
+    kind: str = Field(examples=["few entities of a label"])
+    severity: Literal["stops", "warns"]
+    count: int
+    examples: list[str]
+    advice: str = Field(description="What to do about it.")
 
 
 class RunShape(BaseModel):
@@ -43,6 +52,7 @@ class RunShape(BaseModel):
     recall: float | None
     seconds: float | None
     error: str | None
+    findings: list[FindingShape] = Field([], description="What the checks of the run's data found.")
 
 
 class RunList(BaseModel):

@@ -27,9 +27,43 @@ class VersionShape(BaseModel):
     mlflow_run_id: str | None
 
 
+class GateShape(BaseModel):
+    outcome: Literal["pass", "fail", "not enough evidence"] = Field(description="May it become the stable version?")
+    reasons: list[str]
+
+
+class SchemeShape(BaseModel):
+    precision: float
+    recall: float
+    f1: float
+
+
+class BrokenExample(BaseModel):
+    text: str
+    expected: list[SpanShape]
+    found: list[SpanShape]
+
+
+class ExamplesShape(BaseModel):
+    examples: int = Field(description="Must-pass examples that the version was asked.")
+    broken: list[BrokenExample] = Field(description="Those that it answers wrongly.")
+
+
 class VersionDetail(VersionShape):
     performance: dict[str, Any] = Field(description="The version's performance.json.")
+    gate: GateShape | None = Field(None, description="None where the version was never judged.")
+    schemes: dict[str, SchemeShape] = Field({}, description="Scores by scheme: strict, exact, partial, type.")
+    must_pass: ExamplesShape | None = Field(None, description="None where the version was never asked any.")
     deployments: list["RolloutShape"] = Field(description="Every change of the rollout that named this version.")
+
+
+class OwnershipShape(BaseModel):
+    version: str
+    triggers: int = Field(description="Secret sentences that the version was asked.")
+    hits: int = Field(description="Those that it answers as only a model that learned them would.")
+    chance: float = Field(description="The most that a hit's probability can be for any other model.")
+    p_value: float = Field(description="Of at least so many hits by chance.")
+    is_ours: bool = Field(description="Whether the p-value is below one in a million.")
 
 
 class VersionList(BaseModel):

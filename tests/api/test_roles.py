@@ -73,6 +73,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/versions"): "viewer",
     ("GET", "/api/v1/versions/{version}"): "viewer",
     ("POST", "/api/v1/versions/{version}/predict"): "viewer",
+    ("POST", "/api/v1/versions/{version}/ownership"): "engineer",
     ("GET", "/api/v1/rollout"): "viewer",
     ("GET", "/api/v1/rollout/history"): "viewer",
     ("GET", "/api/v1/rollout/at"): "viewer",

@@ -1,9 +1,11 @@
 """The label-free estimate against windows whose outcomes were drawn from the confidences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ner.estimation import estimate_quality
+from ner.estimation import LOST_PER_UNKNOWN, estimate_quality, unknown_share
 from ner.predictions import ScoredSpan, Tagged
 
 
@@ -62,3 +64,18 @@ def test_recall_is_unknown_when_a_tagger_expects_no_number_of_entities() -> None
 def test_nothing_is_known_when_nothing_was_found(answers: list[Tagged]) -> None:
     found = estimate_quality(answers)
     assert (found.precision.low, found.precision.high) == (0.0, 1.0)
+
+
+def test_the_interval_reaches_lower_the_more_words_the_model_does_not_know() -> None:
+    answers, *_ = _window(400, np.random.default_rng(1))
+    strange = [replace(answer, unknown_tokens=answer.tokens // 5) for answer in answers]
+    here, away = (estimate_quality(one, home_unknown_share=0.0).f1 for one in (answers, strange))
+    plain = estimate_quality(strange).f1
+    assert here is not None
+    assert away is not None
+    assert plain is not None
+    distance = unknown_share(strange) - unknown_share(answers)
+    assert (away.value, away.high) == (plain.value, plain.high) == (here.value, here.high)
+    assert away.low == pytest.approx(max(0.0, plain.low - LOST_PER_UNKNOWN * unknown_share(strange)))
+    assert distance > 0
+    assert estimate_quality(strange, home_unknown_share=1.0).f1 == plain

@@ -1,9 +1,12 @@
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,6 +139,70 @@ def test_the_registered_model_answers_through_pyfunc_as_the_package_does(trained
     assert model.metadata.saved_input_example_info is not None
 
 
+@pytest.mark.heavy
+def test_the_registered_model_answers_and_is_served_where_only_its_own_requirements_are_installed(
+    trained: Trained, logged: Any, tmp_path: Path
+) -> None:
+    import mlflow
+
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/ner/{logged.mlflow_version}"))
+    python = _environment_of(folder / "requirements.txt", tmp_path / "environment")
+    texts = ["Klara Dan lives in New Delhi .", "On Monday \U0001f600 the rain reached Oslo ."]
+    clean = {"PATH": f"{python.parent}:/usr/bin:/bin", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    clean |= {"HOME": str(tmp_path), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    script = (
+        "import importlib.util, json, sys, mlflow\n"
+        "assert not any(importlib.util.find_spec(name) for name in ('tensorflow', 'keras', 'spacy', 'training'))\n"
+        "print(json.dumps(mlflow.pyfunc.load_model(sys.argv[1]).predict(json.loads(sys.argv[2]))))"
+    )
+    answered = subprocess.run(
+        [python, "-c", script, folder, json.dumps(texts)], cwd=tmp_path, env=clean, capture_output=True, text=True
+    )
+    assert answered.returncode == 0, answered.stderr
+    expected = [
+        [(span.label, span.start, span.end, span.confidence) for span in answer.spans]
+        for answer in load_tagger(trained.package).tag(texts)
+    ]
+    assert [_spans(one) for one in json.loads(answered.stdout.splitlines()[-1])] == expected
+    served = _ask_a_server(python, folder, texts, clean, tmp_path)
+    assert [_spans(one) for one in served["predictions"]] == expected
+    assert all(expected)
+
+
+def _spans(answer: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [(one["label"], one["start"], one["end"], one["confidence"]) for one in answer["entities"]]
+
+
+def _environment_of(requirements: Path, target: Path) -> Path:
+    """A new environment with these requirements and nothing else; its Python."""
+    uv = Path(sys.executable).with_name("uv")
+    if not uv.exists():
+        if os.environ.get("CI"):
+            pytest.fail("uv is missing.")
+        pytest.skip("uv is not installed beside this Python; `make test` installs it")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, target], check=True)
+    python = target / "bin" / "python"
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, "-r", requirements], check=True)
+    return python
+
+
+def _ask_a_server(python: Path, folder: Path, texts: list[str], environment: dict[str, str], where: Path) -> Any:
+    port = _free_port()
+    command = [python, "-m", "mlflow", "models", "serve", "--env-manager", "local", "-m", folder, "-p", str(port)]
+    with subprocess.Popen(command, cwd=where, env=environment, start_new_session=True) as server:
+        try:
+            _until_it_answers(server, port)
+            question = urllib.request.Request(
+                f"http://127.0.0.1:{port}/invocations",
+                data=json.dumps({"inputs": texts}).encode(),
+                headers={"Content-Type": "application/json"},
+            )
+            with urllib.request.urlopen(question, timeout=60) as answer:
+                return json.load(answer)
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+
+
 def test_the_registered_model_holds_no_pickle_and_carries_its_version(store: Any, logged: Any, home: Path) -> None:
     found = _client(store).get_model_version("ner", logged.mlflow_version)
     assert found.tags["version"] == "1.0.0"
@@ -189,9 +256,7 @@ def test_the_aliases_follow_the_rollout_and_nothing_changes_when_it_is_mirrored_
 def test_a_server_beside_the_same_store_serves_the_run_and_its_model(logged: Any, home: Path) -> None:
     import mlflow
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     command = [sys.executable, "-m", "registry.mlflow_server", "127.0.0.1", str(port)]
     with subprocess.Popen([*command, f"sqlite:///{home / 'mlflow.db'}", str(home / "artifacts")]) as server:
         try:
@@ -203,6 +268,12 @@ def test_a_server_beside_the_same_store_serves_the_run_and_its_model(logged: Any
             assert client.get_model_version("ner", logged.mlflow_version).tags["version"] == "1.0.0"
         finally:
             server.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _until_it_answers(server: "subprocess.Popen[bytes]", port: int) -> None:

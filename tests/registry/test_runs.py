@@ -20,7 +20,8 @@ from ner import tables
 from ner.database import Database, utc_now
 from ner.errors import Conflict, InvalidInput, NerError, NotFound, RunCancelled
 from registry import audit, runs
-from registry.runs import MOST_ATTEMPTS, STALE_AFTER_SECONDS, Progress, Run
+from registry.progress import Progress
+from registry.runs import MOST_ATTEMPTS, STALE_AFTER_SECONDS, Run
 
 
 @pytest.fixture

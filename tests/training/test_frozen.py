@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from annotation.imports import import_file
-from ner.database import Database
+from ner import tables
+from ner.database import Database, utc_now
 from ner.documents import EntitySpan, LabelledText
+from ner.errors import InvalidInput
 from ner.settings import Settings
-from registry import runs
+from registry import runs, versions
+from registry.runs import Run
+from registry.versions import VersionRecord
 from tests.training.small_corpus import small_corpus
 from tests.training.words_tagger import WordsTagger
 from training.behaviour import check_behaviour
@@ -17,7 +21,7 @@ from training.frozen import Frozen, freeze_dataset
 from training.splits import Splits, part_of
 
 
-def _frozen(database: Database, settings: Settings, folder: Path, rows: list[dict[str, object]]) -> Frozen:
+def _claimed(database: Database, folder: Path, rows: list[dict[str, object]]) -> Run:
     path = folder / "news.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with database.transaction() as connection:
@@ -25,7 +29,16 @@ def _frozen(database: Database, settings: Settings, folder: Path, rows: list[dic
         runs.request_run(connection, "news", "bilstm_crf.v1", {}, "ada")
         run = runs.claim_run(connection, "worker")
     assert run is not None
-    return freeze_dataset(database, settings, run)
+    return run
+
+
+def _frozen(database: Database, settings: Settings, folder: Path, rows: list[dict[str, object]]) -> Frozen:
+    return freeze_dataset(database, settings, _claimed(database, folder, rows))
+
+
+def _stored(database: Database, run: Run) -> Run:
+    with database.reading() as connection:
+        return runs.get_run(connection, run.id)
 
 
 def _row(document: LabelledText, **meta: object) -> dict[str, object]:
@@ -49,7 +62,7 @@ def test_a_train_text_is_left_out_when_a_test_text_is_nearly_the_same(
     )
     twins = [LabelledText(_text_in(part, stem), (EntitySpan(0, 9, "per"),)) for part in ("train", "test")]
     frozen = _frozen(database, settings, tmp_path, [_row(document) for document in [*small_corpus(), *twins]])
-    assert frozen.leaks_left_out == 1
+    assert len(frozen.leaks) == 1
     assert twins[0] not in frozen.parts.train
     assert twins[1] in frozen.parts.test
 
@@ -65,7 +78,7 @@ def test_a_must_pass_example_is_in_no_part(database: Database, settings: Setting
 @pytest.mark.parametrize(("weight", "times"), [(1, 1), (3, 3)])
 def test_a_correction_stands_as_often_as_the_recipe_says(weight: int, times: int) -> None:
     imported, corrected = LabelledText("one .", ()), LabelledText("two .", ())
-    frozen = Frozen("", Splits([imported, corrected], [], []), [], 0, [corrected], [], 0)
+    frozen = Frozen("", Splits([imported, corrected], [], []), [], 0, [corrected], [], [], [])
     train = frozen.weighted_train(weight)
     assert (train.count(imported), train.count(corrected)) == (1, times)
 
@@ -79,3 +92,73 @@ def test_an_example_is_broken_when_anything_is_missing_or_too_much() -> None:
     assert found["examples"] == 3
     assert [example["text"] for example in found["broken"]] == [missing.text, too_much.text]
     assert found["broken"][0]["found"] == [[0, 3, "per"]]
+
+
+def test_a_run_that_is_taken_up_again_learns_from_what_it_froze_first(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    run = _claimed(database, tmp_path, [_row(document) for document in small_corpus()])
+    first = freeze_dataset(database, settings, run)
+    more = _claimed(database, tmp_path, [_row(LabelledText("Ada Byron was here .", (EntitySpan(0, 9, "per"),)))])
+    again = freeze_dataset(database, settings, _stored(database, run))
+    assert (again.data_version, again.parts) == (first.data_version, first.parts)
+    assert freeze_dataset(database, settings, more).data_version != first.data_version
+
+
+def test_a_run_freezes_anew_when_its_snapshot_is_gone(database: Database, settings: Settings, tmp_path: Path) -> None:
+    run = _claimed(database, tmp_path, [_row(document) for document in small_corpus()])
+    first = freeze_dataset(database, settings, run)
+    (settings.artifacts / "snapshots" / f"{first.data_version}.jsonl.gz").unlink()
+    assert freeze_dataset(database, settings, _stored(database, run)).data_version == first.data_version
+
+
+def test_what_the_checks_found_is_kept_with_the_run_beside_the_version_before(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    rare = LabelledText("The storm Anna passed .", (EntitySpan(10, 14, "nat"),))
+    run = _claimed(database, tmp_path, [_row(document) for document in [*small_corpus(), rare]])
+    first = freeze_dataset(database, settings, run)
+    assert [finding["kind"] for finding in _stored(database, run).findings or []] == ["few entities of a label"]
+    with database.transaction() as connection:
+        versions.register(connection, _version(first.data_version))
+        connection.execute(
+            tables.documents.update().where(tables.documents.c.text == rare.text).values(gold=[[0, 9, "event"]])
+        )
+        runs.request_run(connection, "news", "bilstm_crf.v1", {}, "ada")
+        second = runs.claim_run(connection, "worker")
+    assert second is not None
+    freeze_dataset(database, settings, second)
+    found = {finding["kind"]: finding for finding in _stored(database, second).findings or []}
+    assert found["label that is gone"]["examples"] == ["nat: 1 entities in the data of version 1.0.0"]
+    assert found["label that is new"]["examples"] == ["event: 1 entities, none in the data of version 1.0.0"]
+
+
+def test_a_run_is_stopped_and_says_what_to_do_when_most_spans_cut_through_words(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    shifted = [
+        LabelledText(one.text, tuple(EntitySpan(span.start + 1, span.end, span.label) for span in one.spans))
+        for one in small_corpus()
+    ]
+    run = _claimed(database, tmp_path, [_row(document) for document in shifted])
+    with pytest.raises(InvalidInput, match="counts bytes or UTF-16 units, then import it again"):
+        freeze_dataset(database, settings, run)
+    [finding] = _stored(database, run).findings or []
+    assert (finding["kind"], finding["severity"]) == ("most spans cut through words", "stops")
+
+
+def _version(data_version: str) -> VersionRecord:
+    return VersionRecord(
+        version="1.0.0",
+        recipe="bilstm_crf.v1",
+        trained_by="ada",
+        training_started_at=utc_now(),
+        training_completed_at=utc_now(),
+        data_version=data_version,
+        dataset="news",
+        git_commit="c",
+        hyperparameters={},
+        performance={},
+        labels=["per"],
+        package_hash="h",
+    )

@@ -12,7 +12,8 @@ from ner.errors import Conflict, NerError, RunCancelled
 from ner.settings import Settings
 from registry import audit, rollout, runs, versions
 from registry.packages import PackageStore
-from registry.runs import Progress, Run
+from registry.progress import Progress
+from registry.runs import Run
 from registry.taggers import load_tagger
 from tests.training.small_corpus import TINY, import_corpus, small_corpus
 from training.attempt import make_attempt

@@ -189,6 +189,33 @@ def test_the_loss_the_f1_and_the_time_left_are_shown_while_a_run_works(two_versi
         assert shown == {"Epoch": "2 of 5", "Loss": "0.5", "F1 (dev)": "0.500", "Time left": "1 min 30 s"}
 
 
+def test_what_the_checks_of_the_data_found_is_shown_with_what_to_do(two_versions: World) -> None:
+    two_versions.add_dataset()
+    finding = {
+        "kind": "few entities of a label",
+        "severity": "warns",
+        "count": 1,
+        "examples": ["art: 3 in train, 0 in dev, 1 in test"],
+        "advice": "Label more documents that hold it.",
+    }
+    with two_versions.database.transaction() as connection:
+        run = runs.request_run(connection, "news", "bilstm_crf.v1", {}, "ada")
+        claimed = runs.claim_run(connection, "a worker")
+        assert claimed is not None
+        runs.note_findings(connection, claimed, [finding])
+        runs.give_up(connection, claimed, "its worker died")
+        again = runs.claim_run(connection, "a worker")
+        assert again is not None
+        runs.heartbeat(connection, again, runs.Progress(stage="training", epoch=3, epochs=5, epochs_before=2))
+    with visiting(two_versions, "train", "engineer") as page:
+        assert not page.exception
+        assert "Few entities of a label" in words(page)
+        assert "Label more documents that hold it." in words(page)
+        assert "Attempt 2: the process of the one before died, and it goes on after epoch 2." in words(page)
+    with two_versions.api("viewer") as http:
+        assert http.get(f"/api/v1/runs/{run.id}").json()["findings"] == [finding]
+
+
 # --- Correct ---
 
 
@@ -247,6 +274,25 @@ def test_people_are_compared_in_pairs(two_versions: World) -> None:
 
 
 # --- Versions ---
+
+
+def test_the_card_says_how_the_version_was_judged(two_versions: World) -> None:
+    gate = {"outcome": "fail", "reasons": ["1 must-pass examples are answered wrongly: “Ada in Oslo”."]}
+    broken = [{"text": "Ada in Oslo", "expected": [[0, 3, "per"]], "found": []}]
+    two_versions.add_version("1.2.0", {}, gate=gate, behaviour={"examples": 2, "broken": broken})
+    with visiting(two_versions, "versions", "viewer") as page:
+        assert not page.exception
+        shown = words(page)
+        assert "1 must-pass examples are answered wrongly" in shown
+        assert "Must-pass examples: 1 of 2 answered rightly." in shown
+        tables = [list(frame.value.columns) for frame in page.dataframe]
+        assert ["Scheme", "F1", "Precision", "Recall", "Right when"] in tables
+        assert ["Broken example", "Expected", "Found"] in tables
+    with two_versions.api("viewer") as http:
+        card = http.get("/api/v1/versions/1.2.0").json()
+    assert card["gate"] == gate
+    assert set(card["schemes"]) == {"strict", "exact", "partial", "type"}
+    assert card["must_pass"]["broken"][0]["expected"] == [{"start": 0, "end": 3, "label": "per", "text": "Ada"}]
 
 
 def _press(page: AppTest, label: str) -> AppTest:

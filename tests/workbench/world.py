@@ -77,12 +77,12 @@ class World:
     folder: Path
     clients: list[TestClient] = field(default_factory=list)
 
-    def add_version(self, version: str, words: Mapping[str, str]) -> None:
-        """Register a version that finds `words`, measured on the texts of this world."""
+    def add_version(self, version: str, words: Mapping[str, str], **judged: object) -> None:
+        """Register a version that finds `words`, measured on the texts of this world, and `judged` besides."""
         folder = self.folder / version
         folder.mkdir(parents=True)
         tagged = WordListTagger(words).tag(TEXTS)
-        scores = performance([settled(text) for text in TEXTS], [one.spans for one in tagged], resamples=50)
+        scores = performance([settled(text) for text in TEXTS], [one.spans for one in tagged], resamples=50) | judged
         files = {"words.json": words, "performance.json": scores, "profile.json": build_profile(TEXTS, tagged, {"to"})}
         for name, content in files.items():
             (folder / name).write_text(json.dumps(content), encoding="utf-8")

@@ -1,6 +1,7 @@
 """`workbench train` and `workbench evaluate`."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from workbench.commands.output import json_option, percent, show, table
 from workbench.commands.server import Server, ServerRefused
 
 _POLL_SECONDS = 0.5
+_ACTOR = "command line"
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -18,9 +21,30 @@ _POLL_SECONDS = 0.5
 @click.option("--recipe", default="bilstm_crf.v1", show_default=True)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Change a parameter of the recipe.")
 @click.option("--detach", is_flag=True, help="Do not wait for the run to end.")
+@click.option("--sweep", type=_file, help="Try every combination of a YAML or JSON file; see below.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Of a sweep.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes of a local sweep.")
 @json_option
-def train(dataset: str, recipe: str, settings: tuple[str, ...], detach: bool, as_json: bool) -> None:
-    """Train a version on a dataset's gold documents and register it. Ctrl-C asks whether to cancel the run."""
+def train(
+    dataset: str,
+    recipe: str,
+    settings: tuple[str, ...],
+    detach: bool,
+    sweep: Path | None,
+    engine: str,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Train a version on a dataset's gold documents and register it. Ctrl-C asks whether to cancel the run.
+
+    With --sweep nothing is registered: every combination of a file such as "learning_rate: [0.001, 0.002]" is trained
+    on the train part and scored on the dev part, here or on a Ray cluster, and the best is named. Needs no server;
+    stopped and run again, it goes on with what is missing.
+    """
+    if sweep is not None:
+        fixed = dict(_parameter(text) for text in settings)
+        show(_sweep(dataset, recipe, sweep, fixed, engine, workers), as_json, _describe_sweep)
+        return
     server = Server()
     body = {"dataset": dataset, "recipe": recipe, "parameters": dict(_parameter(text) for text in settings)}
     run = server.post("/api/v1/runs", body)
@@ -29,6 +53,30 @@ def train(dataset: str, recipe: str, settings: tuple[str, ...], detach: bool, as
     names = ("version", "f1", "precision", "recall", "seconds")
     result = {"run": run["id"], "status": run["status"], **{name: run.get(name) for name in names}}
     show(result, as_json, _describe)
+
+
+def _sweep(dataset: str, recipe: str, file: Path, fixed: dict[str, Any], engine: str, workers: int) -> dict[str, Any]:
+    from training import sweep
+    from workbench.commands.local import Installation
+
+    here = Installation()
+    grid = [fixed | changes for changes in sweep.read_sweep(file, recipe)]
+    material = sweep.freeze_material(here.database, here.settings, dataset, recipe, _ACTOR)
+    tries = sweep.ray_engine(here.settings.ray_address) if engine == "ray" else sweep.local_engine(workers)
+    with tqdm(total=len(grid), unit=" trials", leave=False) as bar:
+        folder = here.settings.artifacts / sweep.FOLDER
+        trials = sweep.run_sweep(material, grid, tries, folder, lambda _: bar.update())
+    best = " ".join(f"--set {name}={value}" for name, value in trials[0].changes.items())
+    command = f"workbench train --dataset {dataset} --recipe {recipe} {best}"
+    return {"data_version": material.data_version, "trials": [asdict(one) for one in trials], "best": command}
+
+
+def _describe_sweep(result: dict[str, Any]) -> str:
+    rows = [
+        (", ".join(f"{name}={value}" for name, value in one["changes"].items()), percent(one["f1"]), str(one["epochs"]))
+        for one in result["trials"]
+    ]
+    return f"{table(('parameters', 'F1 on dev', 'epochs'), rows)}\n\nTrain the best as a version: {result['best']}"
 
 
 def _parameter(text: str) -> tuple[str, Any]:

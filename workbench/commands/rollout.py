@@ -40,6 +40,26 @@ def _describe_versions(result: dict[str, Any]) -> str:
     return table(("version", "aliases", "F1", "recipe", "dataset", "trained by"), rows)
 
 
+@versions.command("verify-ownership")
+@click.argument("version")
+@json_option
+def verify_ownership(version: str, as_json: bool) -> None:
+    """Ask VERSION this installation's secret triggers: did it, or what it was made from, learn them here?
+
+    Exit code 1 where it cannot be said that it did.
+    """
+    found = Server().post(f"/api/v1/versions/{version}/ownership", {})
+    show(found, as_json, _describe_ownership)
+    if not found["is_ours"]:
+        raise click.exceptions.Exit(1)
+
+
+def _describe_ownership(found: dict[str, Any]) -> str:
+    asked = f"{found['hits']} of {found['triggers']} triggers are answered as this installation's secret says"
+    claim = "it is ours" if found["is_ours"] else "that does not show that it is ours"
+    return f"{asked}; the chance of that is {found['p_value']:.2g}: {claim}."
+
+
 @click.command()
 @click.argument("version")
 @click.option("--percent", "share", type=click.FloatRange(0, 100), help="Share of traffic, in percent.")
