@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.engine import Connection
 
+from annotation.stored import insert_dataset
 from dashboards.effects import WORDS_PER_SAMPLE
 from dashboards.standing import measure_standing
 from ner import tables
 from ner.database import Database, utc_now
 from registry.rollout import set_canary, set_stable
-from registry.standing import F1_GOLD, VOCABULARY_OVERLAP, Figure
+from registry.standing import F1_ESTIMATE, F1_GOLD, VOCABULARY_OVERLAP, Figure
 from tests.builders import a_version, registered
+from tests.dashboards.traffic_log import logged, write_log
 
 
 def _log(database: Database, version: str, words: list[list[int]], hours_ago: float = 1) -> None:
@@ -88,3 +91,48 @@ def test_a_version_without_scores_has_no_f1(database: Database) -> None:
         register(connection, a_version("1.0.0", performance={}))
         set_stable(connection, "1.0.0", actor="ada")
     assert _measured(database) == {}
+
+
+def test_the_estimate_is_that_of_the_answers_of_the_last_day(served: Database) -> None:
+    sure = {"confidences": [0] * 9 + [2], "expected_correct": 1.8, "expected_entities": 2.2}
+    rows = [logged(**sure) for _ in range(40)]
+    old = [logged(version="1.1.0", at=utc_now() - dt.timedelta(hours=30), **sure) for _ in range(40)]
+    few = [logged(version="1.1.0", **sure) for _ in range(3)]
+    with served.transaction() as connection:
+        write_log(connection, rows + old + few)
+
+    found = _measured(served)
+
+    estimate = found["1.0.0", F1_ESTIMATE]
+    assert estimate.value == pytest.approx(2 * 1.8 / (2 + 2.2))
+    assert (estimate.low or 0) < estimate.value < (estimate.high or 0)
+    assert estimate.documents == 40
+    assert ("1.1.0", F1_ESTIMATE) not in found
+
+
+def test_f1_is_that_of_settled_traffic_once_there_is_enough_of_it(served: Database) -> None:
+    moment = utc_now() - dt.timedelta(days=1)
+    with served.transaction() as connection:
+        dataset = insert_dataset(connection, "traffic", labels=["per"], actor="ada")
+        documents = [_document(connection, dataset.id, number) for number in range(60)]
+        for version, count in (("1.0.0", 60), ("1.1.0", 40)):
+            rows = [
+                {"version": version, "document_id": document, "revision": 1, "settled_at": moment, "correct": 1}
+                | {"predicted": 2, "gold": 2, "expected_correct": 1.5, "expected_entities": 2.0}
+                for document in documents[:count]
+            ]
+            connection.execute(tables.corrected_scores.insert(), rows)
+
+    found = _measured(served)
+
+    settled = found["1.0.0", F1_GOLD]
+    assert (settled.value, settled.documents, settled.measured_at) == (0.5, 60, moment)
+    assert found["1.1.0", F1_GOLD].value == 0.9
+
+
+def _document(connection: Connection, dataset_id: str, number: int) -> str:
+    document_id = f"{number:032x}"
+    values = {"id": document_id, "dataset_id": dataset_id, "position": number, "text": f"text {number}", "meta": {}}
+    hashes = {"text_hash": document_id, "import_key": document_id, "revision": 1, "created_at": utc_now()}
+    connection.execute(tables.documents.insert().values(**values, **hashes))
+    return document_id
