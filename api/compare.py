@@ -55,6 +55,8 @@ def compare_as_csv(
 
 
 def _compared(body: CompareRequest, wiring: Wiring, caller: Caller) -> tuple[str, str, dict[str, Any]]:
+    if sum(one is not None for one in (body.text, body.dataset, body.source)) != 1:
+        raise InvalidInput("Send either a text, or the name of a dataset, or the source 'shadow'.")
     left, right = version_called(wiring, body.left or "stable"), version_called(wiring, body.right or "canary")
     documents = _documents(wiring, body, caller, left.version, right.version)
     compared = comparison.compare(documents, found_by(left, documents), found_by(right, documents))
@@ -65,8 +67,6 @@ def _compared(body: CompareRequest, wiring: Wiring, caller: Caller) -> tuple[str
 
 
 def _documents(wiring: Wiring, body: CompareRequest, caller: Caller, left: str, right: str) -> list[Document]:
-    if sum(one is not None for one in (body.text, body.dataset, body.source)) != 1:
-        raise InvalidInput("Send either a text, or the name of a dataset, or the source 'shadow'.")
     if body.text is not None:
         return [Document(id="", dataset="", text=check_text(body.text, wiring.settings.max_text_characters))]
     with wiring.database.reading() as connection:

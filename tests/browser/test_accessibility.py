@@ -18,6 +18,16 @@ _EXCEPT = {"exclude": [['[data-testid="stSidebarNav"]']]}
 
 
 def _serious(page: Page) -> list[str]:
+    """What stops people, and goes on doing so: what fades in is too pale for a moment."""
+    for _ in range(8):
+        found = _seen_now(page)
+        if not found:
+            break
+        page.wait_for_timeout(500)
+    return found
+
+
+def _seen_now(page: Page) -> list[str]:
     """What stops people, on everything that this project draws."""
     found: list[dict[str, Any]] = Axe().run(page, context=_EXCEPT).response["violations"]
     return [
