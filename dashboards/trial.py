@@ -7,14 +7,15 @@ from sqlalchemy.engine import Connection
 from ner.database import utc_now
 from registry.evidence import Tally
 from registry.judges import CriterionVerdict, judge
-from registry.observation import F1Judge, no_f1, observe
+from registry.observation import F1Judge, observe
+from registry.paired_labels import f1_evidence
 from registry.policy import Policy, default_policy
 from registry.rollout import Rollout, current_rollout, history
 from registry.tallies import TallyCounter, Trialled
 from registry.trials import Trial, active_trial, latest_trial
 
 
-def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge = no_f1) -> dict[str, Any] | None:
+def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge = f1_evidence) -> dict[str, Any] | None:
     """The verdicts on the canary as the controller would find them now; None where no version is on trial. Nothing is
     promoted or rolled back here.
 
