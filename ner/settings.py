@@ -1,5 +1,6 @@
 """Every setting of the workbench, read once by each door from `NER_*` variables or `.env`."""
 
+import re
 import secrets
 from pathlib import Path
 from typing import Any, Literal
@@ -98,6 +99,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @field_validator("database_url")
+    @classmethod
+    def _with_driver(cls, value: str) -> str:
+        # Most people and most platforms write the scheme alone; SQLAlchemy would then look for another driver.
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", value)
 
     @property
     def database(self) -> str:

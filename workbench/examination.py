@@ -235,7 +235,11 @@ def _backup(settings: Settings) -> str:
     from training.upkeep.backups import last_backup
 
     if not settings.backup_repository:
-        raise NerError("There are no backups: set NER_BACKUP_REPOSITORY to a folder elsewhere or to s3:https://….")
+        missing = "There are no backups: set NER_BACKUP_REPOSITORY to a folder elsewhere or to s3:https://…."
+        # Whoever tries it on a laptop is told; whoever runs a server for others is at fault.
+        if settings.database.startswith("sqlite"):
+            return missing
+        raise NerError(missing)
     if shutil.which("restic") is None:
         raise NerError("restic is not installed, so nothing is backed up: 'apt install restic'.")
     with _reading(settings) as connection:

@@ -7,7 +7,7 @@ from tests.running import ROOT
 
 _SCRIPT = """
 import threading
-from ner.memory import keep_memory_low
+from ner.memory import give_memory_back, keep_memory_low
 assert keep_memory_low()
 import numpy as np
 
@@ -27,6 +27,7 @@ for _ in range(3):
         thread.start()
     for thread in threads:
         thread.join()
+give_memory_back()
 print((resident() - before) // 2**20)
 """
 

@@ -32,3 +32,9 @@ def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path)
 
 def test_every_setting_is_explained() -> None:
     assert [name for name, one in Settings.model_fields.items() if not one.description] == []
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_a_url_of_postgresql_needs_no_driver_in_it(scheme: str) -> None:
+    settings = Settings(_env_file=None, database_url=f"{scheme}://ner:secret@host:5432/ner")  # type: ignore[call-arg]
+    assert settings.database == "postgresql+psycopg2://ner:secret@host:5432/ner"

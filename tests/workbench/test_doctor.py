@@ -182,10 +182,6 @@ def _old_backup(patient: Patient) -> None:
     patient.execute(tables.switches.update().where(tables.switches.c.name == "backup").values(value=made))
 
 
-def _no_backup(patient: Patient) -> None:
-    patient.change(backup_repository="")
-
-
 def _broken_spool(patient: Patient) -> None:
     (patient.settings.home / "spool").mkdir()
     (patient.settings.home / "spool" / "1.broken").write_bytes(b"?")
@@ -211,7 +207,6 @@ FAULTS: dict[str, tuple[Callable[[Patient], None], str, str]] = {
     "a clock is wrong": (_wrong_clock, "clock", "time synchronisation"),
     "the worker is stale": (_stale_worker, "worker", "python -m training worker"),
     "the last backup is old": (_old_backup, "backup", "workbench backup"),
-    "there are no backups": (_no_backup, "backup", "set NER_BACKUP_REPOSITORY"),
     "log rows are stuck": (_broken_spool, "log", "NER_OLD_SECRET_KEYS"),
 }
 # What cannot be looked at without a database is not well either.
@@ -227,3 +222,17 @@ def test_a_fault_is_found_with_what_to_do_and_nothing_else_is(
     along = ALONG.get(request.node.callspec.id, set())
     assert set(wrong) - along == {check}, wrong
     assert advice in wrong[check]
+
+
+def test_a_laptop_without_backups_is_told_so_and_is_not_ill(patient: Patient) -> None:
+    patient.change(backup_repository="")
+    is_well, said = patient.findings()["backup"]
+    assert is_well
+    assert "set NER_BACKUP_REPOSITORY" in said
+
+
+def test_a_server_without_backups_is_at_fault(patient: Patient) -> None:
+    patient.change(backup_repository="", database_url="postgresql+psycopg2://127.0.0.1:1/gone")
+    is_well, said = patient.findings()["backup"]
+    assert not is_well
+    assert "set NER_BACKUP_REPOSITORY" in said

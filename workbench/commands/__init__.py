@@ -43,9 +43,9 @@ for _command in (
 def main() -> None:
     """Run one command and turn facts that went wrong into one sentence and exit code 1."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        # Without a shell around it, click hands the code of `context.exit` back instead of raising it.
+        code = cli(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         sys.exit(1)
