@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.models CORPORA [--only NAME] [--again NAME] [--encoder FOLDER]
 
-Each job trains one recipe on one corpus in a process of its own and leaves a JSON file and the package in `--work`
-(`.bench/models`), so an interrupted run goes on where it stopped. At the end, and after each job, the page
-`docs/benchmarks-models.md` is written from the JSON files.
+Each job trains one recipe on one corpus in a process of its own and leaves a JSON file in `--results`
+(`tests/benchmarks/results/models`, kept with the code) and the package in `--work` (`.bench/models`). A job that has
+a result is not run again unless it is asked for (`--again`). After each job the page `docs/benchmarks-models.md` is
+written from the JSON files.
 """
 
 import argparse
@@ -19,9 +20,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.benchmarks.models_page import write_page
+from tests.benchmarks.models_page import machine, write_page
 
 WORK = Path(".bench/models")
+RESULTS = Path("tests/benchmarks/results/models")
 RECIPES = ("bilstm_crf.v1", "spacy_cnn.v1")
 ENCODER_RECIPE, ENCODER_CORPORA = "encoder_crf.v1", ("conll2003",)
 """Trained only where `--encoder` names a pretrained one."""
@@ -55,7 +57,7 @@ CORPORA = (
         ("conll2003/eng.train",),
         ("conll2003/eng.testa",),
         ("conll2003/eng.testb",),
-        {ENCODER_RECIPE: {"epochs": 2, "learning_rate": 0.0002}},
+        {ENCODER_RECIPE: {"epochs": 5, "learning_rate": 0.0002, "batch_size": 16}},
     ),
     Corpus("gmb", ("gmb/ner_dataset.csv.gz",)),
     Corpus("wnut17", ("wnut17/wnut17train.conll",), (), ("wnut17/emerging.dev.conll",), _ONE_MEMBER),
@@ -79,29 +81,31 @@ def main() -> None:
         changes: dict[str, Any] = dict(corpus.parameters.get(recipe, {}))
         if recipe == ENCODER_RECIPE:
             changes |= {"encoder": arguments.encoder}
-        _run_job(arguments.corpora, arguments.work, corpus, recipe, changes)
+        _run_job(arguments, corpus, recipe, changes)
         return
-    arguments.work.mkdir(parents=True, exist_ok=True)
+    arguments.results.mkdir(parents=True, exist_ok=True)
     jobs = [(corpus.name, recipe) for corpus in CORPORA for recipe in RECIPES]
     if arguments.encoder:
         jobs += [(name, ENCODER_RECIPE) for name in ENCODER_CORPORA]
     for number, (name, recipe) in enumerate(jobs, start=1):
-        target = arguments.work / f"{name}.{recipe}.json"
+        target = arguments.results / f"{name}.{recipe}.json"
         if arguments.only and name not in arguments.only and recipe not in arguments.only:
             continue
         if target.exists() and name not in arguments.again:
             continue
         print(f"[{number}/{len(jobs)}] {name}, {recipe}", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", __spec__.name, str(arguments.corpora), "--work", str(arguments.work)]
-        subprocess.run([*command, "--encoder", arguments.encoder, "--job", name, recipe], check=True)
-        write_page(arguments.work)
-    write_page(arguments.work)
+        command += ["--results", str(arguments.results), "--encoder", arguments.encoder]
+        subprocess.run([*command, "--job", name, recipe], check=True)
+        write_page(arguments.results)
+    write_page(arguments.results)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", type=Path, help="the folder that holds one folder for each corpus")
-    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--work", type=Path, default=WORK, help="folder for the packages")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures")
     parser.add_argument("--only", nargs="*", default=[], help="corpora or recipes to run")
     parser.add_argument("--again", nargs="*", default=[], help="corpora to run although there is a result")
     parser.add_argument("--encoder", default="", help="folder of a pretrained encoder in Hugging Face layout")
@@ -109,17 +113,17 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run_job(folder: Path, work: Path, corpus: Corpus, recipe_name: str, changes: Mapping[str, Any]) -> None:
+def _run_job(arguments: argparse.Namespace, corpus: Corpus, recipe_name: str, changes: Mapping[str, Any]) -> None:
     from ner.scoring import performance
     from registry.taggers import load_tagger
     from tests.benchmarks.models_confidence import calibration_errors
     from training.fitting import Epoch, fit
     from training.recipes import get_recipe
 
-    train, dev, test = read_parts(folder, corpus)
+    train, dev, test = read_parts(arguments.corpora, corpus)
     labels = sorted({span.label for document in train for span in document.spans})
     recipe = get_recipe(recipe_name, changes)
-    package = work / f"{corpus.name}.{recipe_name}"
+    package = arguments.work / f"{corpus.name}.{recipe_name}"
     package.mkdir(parents=True, exist_ok=True)
 
     def show(epoch: Epoch) -> None:
@@ -138,6 +142,7 @@ def _run_job(folder: Path, work: Path, corpus: Corpus, recipe_name: str, changes
         "changes": {name: Path(value).name if name == "encoder" else value for name, value in changes.items()},
         "documents": [len(train), len(dev), len(test)],
         "labels": len(labels),
+        "machine": machine(),
         "seconds": seconds,
         "processor_seconds": processor,
         "load": os.getloadavg()[1],
@@ -150,7 +155,8 @@ def _run_job(folder: Path, work: Path, corpus: Corpus, recipe_name: str, changes
         **{name: figures[name] for name in ("f1", "precision", "recall", "f1_interval", "entities", "per_label")},
         "outcomes": figures["outcomes"],
     }
-    (work / f"{corpus.name}.{recipe_name}.json").write_text(json.dumps(result, ensure_ascii=False, indent=1))
+    target = arguments.results / f"{corpus.name}.{recipe_name}.json"
+    target.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(f"  test F1 {result['f1']:.4f} in {seconds:.0f} s", file=sys.stderr, flush=True)
 
 

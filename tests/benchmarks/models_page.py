@@ -13,26 +13,31 @@ _OURS, _THEIRS = "bilstm_crf.v1", "spacy_cnn.v1"
 Result = Mapping[str, Any]
 
 
-def write_page(work: Path) -> None:
+def write_page(folder: Path) -> None:
     """Replace what stands between the two marks of the page; what people wrote around them stays."""
     results = {
         (result["corpus"], result["recipe"]): result
-        for result in (json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("*.json")))
+        for result in (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json")))
     }
     corpora = list(dict.fromkeys(corpus for corpus, _ in results))
-    parts = [_scores(corpora, results), _encoders(results), _confidence(results), _labels(results), _unlabelled(work)]
-    body = "\n".join([_machine(), *(line for part in parts for line in ["", *part])])
+    parts = [_scores(corpora, results), _encoders(results), _confidence(results), _labels(results), _unlabelled(folder)]
+    body = "\n".join([_machines(results), *(line for part in parts for line in ["", *part])])
     page = PAGE.read_text(encoding="utf-8")
     before, after = page.split(BEGIN)[0], page.split(END)[1]
     PAGE.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", encoding="utf-8")
 
 
-def _machine() -> str:
+def machine() -> str:
+    """How many cores of what this machine has."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     name = next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.processor())
+    return f"{os.cpu_count()} cores of {name.strip()}"
+
+
+def _machines(results: Mapping[tuple[str, str], Result]) -> str:
+    machines = " or ".join(dict.fromkeys(result["machine"] for result in results.values()))
     return (
-        f"Machine: {os.cpu_count()} cores of {name.strip()}, no GPU, {platform.system()}, Python "
-        f"{platform.python_version()}. Command: `make bench-models CORPORA=folder`. "
+        f"Machine: {machines}, no GPU, Linux, Python 3.11. Command: `make bench-models CORPORA=folder`. "
         '"Load" is the machine\'s five-minute load average at the end of training: above 1 or 2 other programs '
         "shared the two cores, and processor time says more than the clock."
     )
@@ -119,8 +124,8 @@ def _labels(results: Mapping[tuple[str, str], Result]) -> list[str]:
     return rows
 
 
-def _unlabelled(work: Path) -> list[str]:
-    path = work / "unlabelled" / "figures.json"
+def _unlabelled(folder: Path) -> list[str]:
+    path = folder / "unlabelled" / "figures.json"
     if not path.exists():
         return []
     rows = [

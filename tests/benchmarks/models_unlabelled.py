@@ -25,7 +25,7 @@ from ner.estimation import estimate_quality, unknown_share
 from ner.predictions import ScoredSpan, Tagged
 from ner.scoring import strict_score
 from registry.onnx_tagger import OnnxTagger
-from tests.benchmarks.models import CORPORA, WORK, read_parts
+from tests.benchmarks.models import CORPORA, RESULTS, WORK, read_parts
 
 WINDOW = 500
 WINDOWS = 20
@@ -63,7 +63,7 @@ class _PerLabel(OnnxTagger):
 
 
 def main() -> None:
-    """Measure every case and write `unlabelled/figures.json` into the work folder."""
+    """Measure every case and write `unlabelled/figures.json` beside the figures of the models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", type=Path)
     parser.add_argument("--work", type=Path, default=WORK)
@@ -74,7 +74,7 @@ def main() -> None:
     cases += [(folder, Case("gmb", "gmb", None)) for folder in arguments.small]
     rows = [row for package, case in cases if (row := _measure(arguments.corpora, package, case))]
     _leave_one_out(rows)
-    target = arguments.work / "unlabelled"
+    target = RESULTS / "unlabelled"
     target.mkdir(parents=True, exist_ok=True)
     (target / "figures.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     for row in rows:

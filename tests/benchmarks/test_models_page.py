@@ -13,6 +13,7 @@ def _leave_result(folder: Path, recipe: str, f1: float) -> None:
     result = {
         "corpus": "gmb",
         "recipe": recipe,
+        "machine": "2 cores",
         "changes": {"members": 1},
         "documents": [80, 10, 10],
         "seconds": 120.0,
