@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load-test stress-test spike-test fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout heavy-test
+.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout heavy-test
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,8 +75,9 @@ check: lint types contracts test ## Everything that has to hold before a commit
 bench-serving: $(BIN)/.installed ## How fast the API answers, beside its peers: docs/benchmarks-serving.md
 	@$(BIN)/python -m tests.benchmarks.serving $(ARGS)
 
-load-test stress-test spike-test: $(BIN)/.installed ## Load, stress and spike an API process of their own (Locust)
-	@$(BIN)/python -m tests.load $(@:-test=) $(ARGS)
+load: $(BIN)/.installed ## Offer a load and judge what comes back: make load PROFILE=normal|peak|stress|spike (DURATION, STEP in seconds): docs/load.md
+	@test -n "$(PROFILE)" || { echo "Name the profile: make load PROFILE=normal|peak|stress|spike"; exit 2; }
+	@$(BIN)/python -m tests.load $(PROFILE) $(if $(DURATION),--seconds $(DURATION)) $(if $(STEP),--step $(STEP)) $(ARGS)
 
 fuzz-test: $(BIN)/.installed ## 100,000 requests that nobody should send
 	@$(BIN)/python -m tests.benchmarks.fuzz $(ARGS)
