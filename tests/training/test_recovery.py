@@ -1,7 +1,6 @@
 """The drill: an installation is filled, backed up, destroyed, restored, and is what it was."""
 
 import datetime as dt
-import hashlib
 import json
 import shutil
 import threading
@@ -20,6 +19,8 @@ from ner.settings import Settings, secret_keys
 from registry import audit
 from registry.sealing import Seals
 from tests.conftest import missing
+from tests.drills import contents, destroy, files, objects
+from tests.objects import OwnObjects
 from tests.populated import populate
 from training.upkeep.alone import alone
 from training.upkeep.backups import LOCK, Schedule, back_up, last_backup, open_repository
@@ -68,49 +69,19 @@ def database(installation: Settings, tmp_path: Path) -> Iterator[Database]:
     store.close()
 
 
-def _contents(database: Database) -> dict[str, str]:
-    """Every table, as a hash of its rows."""
-    with database.reading() as connection:
-        return {
-            table.name: hashlib.sha256(
-                repr(sorted(repr(tuple(row)) for row in connection.execute(sa.select(table)))).encode()
-            ).hexdigest()
-            for table in tables.metadata.sorted_tables
-            if table.name != "switches"
-        }
-
-
-def _files(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def _destroy(database: Database, settings: Settings) -> None:
-    database.close()
-    shutil.rmtree(settings.home)
-    if not database.is_sqlite:
-        with database.transaction() as connection:
-            schema = connection.scalar(sa.text("SELECT current_schema()"))
-            connection.execute(sa.text(f"DROP SCHEMA {schema} CASCADE"))
-            connection.execute(sa.text(f"CREATE SCHEMA {schema}"))
-
-
 def test_everything_is_back_after_everything_was_destroyed(installation: Settings, database: Database) -> None:
     made = back_up(database, installation)
-    before, files = _contents(database), _files(installation.artifacts)
+    before, stored = contents(database), files(installation.artifacts)
     secret = (installation.home / "secret.key").read_text()
-    _destroy(database, installation)
+    destroy(database, installation)
 
     outcome = restore(installation)
 
     assert outcome.rows == made.rows
     assert (outcome.versions, outcome.rows["documents"], outcome.rows["captured_texts"]) == (3, 20, 5)
     restored = Database(installation.database)
-    assert _contents(restored) == before
-    assert _files(installation.artifacts) == files
+    assert contents(restored) == before
+    assert files(installation.artifacts) == stored
     assert (installation.home / "secret.key").read_text() == secret
     assert (installation.home / "signing.key").stat().st_mode & 0o777 == 0o600
     with restored.transaction() as connection:
@@ -123,6 +94,36 @@ def test_everything_is_back_after_everything_was_destroyed(installation: Setting
         assert seals.open(connection, row.sealed, context=row.request_id).startswith("private")
         connection.execute(tables.revisions.insert().values(**_a_revision(connection)))
     restored.close()
+
+
+@pytest.mark.parametrize("installation", ["sqlite"], indirect=True)
+def test_artifacts_in_a_bucket_are_back_after_the_bucket_was_lost_too(
+    installation: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    with OwnObjects(folder, "artifacts") as store:
+        for name, value in store.environment().items():
+            monkeypatch.setenv(name, value)
+        place = {"artifacts_url": "s3://artifacts/ner", "s3_endpoint_url": store.url}
+        settings = installation.model_copy(update=place)
+        database = Database(settings.database)
+        migrate(database)
+        populate(database, settings, tmp_path / "drafts")
+        # The machine that makes the backup need not have fetched what others trained.
+        shutil.rmtree(settings.artifacts)
+        back_up(database, settings)
+        before, stored = contents(database), objects(settings, tmp_path / "before")
+        assert len(stored) == 3
+        destroy(database, settings)
+        assert objects(settings, tmp_path / "lost") == {}
+
+        assert restore(settings).versions == 3
+
+        restored = Database(settings.database)
+        assert contents(restored) == before
+        assert objects(settings, tmp_path / "after") == stored
+        restored.close()
 
 
 def _a_revision(connection: sa.Connection) -> dict[str, object]:
@@ -148,7 +149,7 @@ def test_a_backup_is_consistent_when_people_go_on_working(installation: Settings
     finally:
         stopping.set()
         worker.join()
-    _destroy(database, installation)
+    destroy(database, installation)
     outcome = restore(installation)
     assert outcome.rows["audit"] == outcome.audit_entries == made.rows["audit"]
 
@@ -157,7 +158,7 @@ def test_what_was_changed_in_the_repository_or_on_the_way_is_noticed(
     installation: Settings, database: Database
 ) -> None:
     back_up(database, installation)
-    _destroy(database, installation)
+    destroy(database, installation)
     restore(installation)
     restored = Database(installation.database)
     manifest = json.loads(_manifest(installation))

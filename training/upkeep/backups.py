@@ -20,6 +20,7 @@ from ner import tables
 from ner.database import Database, lock_for_appending, utc_now
 from ner.errors import Conflict, InvalidSetting
 from ner.settings import Settings, write_secret
+from registry.bucket import Bucket, open_bucket
 from training.upkeep.alone import alone
 from training.upkeep.copies import copy_sqlite, write_copy
 from training.upkeep.restic import Repository, is_installed
@@ -28,9 +29,12 @@ LOCK = "upkeep"
 MANIFEST = "manifest.json"
 KEYS = "keys"
 MLFLOW = "mlflow.db"
+BUCKET = "bucket"
 STAGING = "backup"
 _SWITCH = "backup"
 _RETRY_SECONDS = 3600.0
+# Other things may lie in the bucket, the backup's own repository among them.
+_IN_BUCKET = ("versions/", "snapshots/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,9 @@ def _stage(database: Database, settings: Settings, staging: Path, now: dt.dateti
     mlflow = settings.home / MLFLOW
     if not settings.mlflow_url and mlflow.exists():
         copy_sqlite(mlflow, staging / MLFLOW)
+    bucket = open_bucket(settings)
+    if bucket is not None:
+        _stage_bucket(bucket, staging / BUCKET)
     _stage_keys(settings, staging / KEYS)
     paths = {"staging": staging, "artifacts": settings.artifacts}
     if (settings.home / "mlartifacts").exists():
@@ -142,6 +149,14 @@ def _stage(database: Database, settings: Settings, staging: Path, now: dt.dateti
     }
     (staging / MANIFEST).write_text(json.dumps(manifest, indent=1))
     return manifest
+
+
+def _stage_bucket(bucket: Bucket, folder: Path) -> None:
+    """Every package and snapshot, each under its key. What is deleted meanwhile is left out."""
+    for key in (key for start in _IN_BUCKET for key in bucket.keys(start)):
+        path = folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bucket.fetch(key, path)
 
 
 def _stage_keys(settings: Settings, folder: Path) -> None:

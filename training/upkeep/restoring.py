@@ -11,8 +11,9 @@ from ner.database import Database, utc_now
 from ner.errors import BrokenPackage, Conflict, InvalidInput
 from ner.settings import Settings, secret_key_path
 from registry import audit
+from registry.bucket import Bucket, open_bucket
 from registry.packages import open_store
-from training.upkeep.backups import KEYS, MANIFEST, MLFLOW, STAGING, open_repository
+from training.upkeep.backups import BUCKET, KEYS, MANIFEST, MLFLOW, STAGING, open_repository
 from training.upkeep.copies import described, read_copy
 
 _AS_IT_WAS = "restored.env"
@@ -106,6 +107,9 @@ def _put_back_files(settings: Settings, scratch: Path, staged: Path, paths: dict
         if source is not None and source.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source, target, dirs_exist_ok=True)
+    bucket = open_bucket(settings)
+    if bucket is not None:
+        _put_back_objects(bucket, staged / BUCKET)
     if (staged / MLFLOW).exists() and not settings.mlflow_url:
         shutil.copy2(staged / MLFLOW, settings.home / MLFLOW)
     private, public = settings.signing_keys
@@ -115,3 +119,12 @@ def _put_back_files(settings: Settings, scratch: Path, staged: Path, paths: dict
         if (staged / KEYS / name).exists() and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(staged / KEYS / name, target)
+
+
+def _put_back_objects(bucket: Bucket, folder: Path) -> None:
+    """Bring back what the bucket has lost. What it still holds stays: a key names its content, or a redaction of it."""
+    held = set(bucket.keys())
+    for path in sorted(folder.rglob("*")):
+        key = path.relative_to(folder).as_posix()
+        if path.is_file() and key not in held:
+            bucket.put(path, key)
