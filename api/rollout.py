@@ -10,9 +10,10 @@ from sqlalchemy.engine import Connection
 from api.bodies import refusals
 from api.exchange import Caller
 from api.roles import Called, Wired, guarded_router, role
-from api.schemas import CanaryRequest, PromoteRequest, ReasonRequest, RolloutHistory, RolloutShape
+from api.schemas import CanaryRequest, PolicyShape, PromoteRequest, ReasonRequest, RolloutHistory, RolloutShape
 from api.shapes import rollout_shape
 from api.wiring import Wiring
+from dashboards.trial import policy_in_force
 from registry import rollout as registry_rollout
 from registry.rollout import Rollout, current_rollout
 
@@ -43,6 +44,14 @@ def at(
     """The state that was in force at a moment: what answered then. Every process followed within two seconds."""
     with wiring.database.reading() as connection:
         return rollout_shape(registry_rollout.rollout_at(connection, moment))
+
+
+@router.get("/policy", response_model=PolicyShape)
+@role("viewer")
+def policy(wiring: Wired) -> PolicyShape:
+    """The policy that canaries are judged by: the automatic rollout's, where one is under way, else the default one."""
+    with wiring.database.reading() as connection:
+        return PolicyShape.model_validate(policy_in_force(connection))
 
 
 @router.post("/canary", response_model=RolloutShape, responses=refusals(404))

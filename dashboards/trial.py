@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from ner.database import utc_now
-from registry.evidence import Tally
-from registry.judges import CriterionVerdict, judge
+from registry.evidence import Tally, share_interval
+from registry.judges import CriterionVerdict, Evidence, judge
 from registry.observation import F1Judge, observe
 from registry.paired_labels import f1_evidence
-from registry.policy import Policy, default_policy
+from registry.policy import Criterion, Policy, default_policy, policy_text
 from registry.rollout import Rollout, current_rollout, history
 from registry.tallies import TallyCounter, Trialled
 from registry.trials import Trial, active_trial, latest_trial
@@ -21,8 +21,10 @@ def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge =
 
     The policy is that of the automatic rollout, where one is under way, else `policy` or the default one. "verdict" is
     "fail" when one criterion fails, "pass" when all pass, else "not enough evidence"; "action" what follows from it;
-    each criterion has its tallies (of this step, "life" of the whole trial), "requests_to_go" and "minutes_to_go" at
-    the canary's present rate, and a "reason". "automatic" says how the automatic rollout stands, None without one.
+    each criterion has its "title", its "value" with the interval "low" to "high" (a share of requests in this step, the
+    fullest process's share of memory, canary minus stable for F1; None where unknown), its tallies (of this step,
+    "life" of the whole trial), "requests_to_go" and "minutes_to_go" at the canary's present rate, and a "reason".
+    "automatic" says how the automatic rollout stands, None without one.
     """
     state = current_rollout(connection)
     if state.canary is None or state.stable is None:
@@ -47,7 +49,7 @@ def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge =
         "sentence": judged.sentence,
         "is_stale": bool(evidence.stale),
         "is_shared_outage": judged.is_shared_outage,
-        "criteria": [_criterion(rules, one) for one in judged.criteria],
+        "criteria": [_criterion(rules, evidence, one) for one in judged.criteria],
         "automatic": automatic(under_way) if under_way is not None else None,
     }
 
@@ -89,16 +91,45 @@ def _by_hand(changes: list[Rollout], state: Rollout) -> Trialled:
     return Trialled(state.canary or "", state.stable or "", began, state.changed_at)
 
 
-def _criterion(policy: Policy, judged: CriterionVerdict) -> dict[str, Any]:
-    criterion = policy.criterion(judged.name)
-    rate = judged.rate
+def policy_in_force(connection: Connection) -> dict[str, Any]:
+    """The policy of the automatic rollout under way, else the default one: "of" ("automatic rollout" or "default"), the
+    YAML, and what it says.
+    """
+    under_way = active_trial(connection)
+    rules = under_way.rules if under_way is not None else default_policy()
     return {
-        "name": judged.name,
-        "limit": judged.limit,
-        "allowed_share": criterion.allowed_share if criterion is not None else None,
-        "on_breach": judged.on_breach,
+        "of": "automatic rollout" if under_way is not None else "default",
+        "policy": under_way.policy if under_way is not None else policy_text(),
+        "steps_percent": list(rules.steps_percent),
+        "shortest_hours": rules.shortest_hours,
+        "longest_hours": rules.longest_hours,
+        "false_alarm_rate": rules.false_alarm_rate,
+        "criteria": [_promise(one) for one in rules.criteria],
+    }
+
+
+def _promise(criterion: Criterion) -> dict[str, Any]:
+    return {
+        "name": criterion.name,
+        "title": criterion.title,
+        "limit": criterion.limit,
+        "allowed_share": criterion.allowed_share,
+        "on_breach": criterion.on_breach,
+    }
+
+
+def _criterion(policy: Policy, evidence: Evidence, judged: CriterionVerdict) -> dict[str, Any]:
+    criterion = policy.criterion(judged.name)
+    assert criterion is not None
+    rate = judged.rate
+    value, low, high = _measured(policy, evidence, judged)
+    return {
+        **_promise(criterion),
         "verdict": judged.verdict,
         "reason": judged.reason,
+        "value": value,
+        "low": low,
+        "high": high,
         "canary": _share(rate.canary) if rate is not None else None,
         "life": _share(rate.life) if rate is not None else None,
         "stable": _share(rate.stable) if rate is not None and rate.stable is not None else None,
@@ -106,6 +137,19 @@ def _criterion(policy: Policy, judged: CriterionVerdict) -> dict[str, Any]:
         "requests_to_go": judged.requests_to_go,
         "minutes_to_go": judged.minutes_to_go,
     }
+
+
+def _measured(policy: Policy, evidence: Evidence, judged: CriterionVerdict) -> tuple[float | None, ...]:
+    """The value of a criterion, and its interval."""
+    if judged.rate is not None:
+        seen = judged.rate.canary
+        if not seen.is_evidence:
+            return None, None, None
+        return seen.exceeded / seen.requests, *share_interval(seen, policy.false_alarm_rate)
+    if judged.name == "memory_share":
+        return evidence.memory_share, None, None
+    f1 = evidence.f1
+    return (f1.difference, f1.low, f1.high) if f1 is not None else (None, None, None)
 
 
 def _share(tally: Tally) -> dict[str, float | None]:

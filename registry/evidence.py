@@ -19,6 +19,7 @@ Counts = NDArray[np.int64]
 _MOST_TERMS = 200_000
 _WIDEST_LOG_ODDS = 18.0
 _GRID, _ZOOMS = 41, 5
+_EDGE, _HALVINGS = 1e-9, 50
 _STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
 
 
@@ -52,6 +53,21 @@ def log_evidence(exceeded: ArrayLike, requests: ArrayLike, limit: ArrayLike) -> 
     prior_below = 2 * np.arcsin(np.sqrt(share))
     below, above = np.where(is_low_side, tail, rest), np.where(is_low_side, rest, tail)
     return above - np.log(math.pi - prior_below), below - np.log(prior_below)
+
+
+def share_interval(tally: Tally, false_alarm_rate: float) -> tuple[float, float]:
+    """The shares that the evidence does not rule out, each side wrong with at most `false_alarm_rate`, however often
+    one looks: a confidence sequence. The upper end lies below a limit exactly where the evidence says so.
+    """
+    needed = -math.log(false_alarm_rate)
+    seen = min(1 - _EDGE, max(_EDGE, tally.exceeded / tally.requests))
+    low, high = np.array([_EDGE, seen]), np.array([seen, 1 - _EDGE])
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        above, below = log_evidence(tally.exceeded, tally.requests, middle)
+        is_ruled_out = np.array([above[0] >= needed, below[1] < needed])
+        low, high = np.where(is_ruled_out, middle, low), np.where(is_ruled_out, high, middle)
+    return 0.0 if tally.exceeded == 0 else float(low[0]), 1.0 if tally.exceeded == tally.requests else float(high[1])
 
 
 def log_worse(canary: Tally, stable: Tally) -> float:

@@ -108,6 +108,7 @@ def _judge_requests(policy: Policy, criterion: Criterion, evidence: Evidence) ->
         life=evidence.life.get(criterion.name, NO_TRAFFIC),
         stable=evidence.stable.get(criterion.name, NO_TRAFFIC),
         false_alarm_rate=policy.false_alarm_rate,
+        exceeding=criterion.exceeding,
     )
     minutes = evidence.hours_in_step * 60
     rate = found.canary.requests / minutes if found.canary.is_evidence and minutes > 0 else 0.0
@@ -161,7 +162,7 @@ def _sentence(
     criteria: tuple[CriterionVerdict, ...],
 ) -> str:
     if verdict == "fail":
-        broken = " ".join(f"{one.name}: {one.reason}" for one in criteria if one.verdict == "fail")
+        broken = " ".join(_named(policy, one) for one in criteria if one.verdict == "fail")
         return f"{canary} breaks a limit. {broken}"
     if any(criterion.is_shared_outage for criterion in criteria):
         return "Both versions are beyond a limit: this is not the canary's doing, look at what they share."
@@ -170,16 +171,26 @@ def _sentence(
         waits = f" It bakes for {in_time(bake_minutes)} more." if action == "wait" and bake_minutes > 0 else ""
         return f"{canary} keeps every limit.{waits}"
     if action == "ask":
-        names = ", ".join(one.name for one in criteria if one.verdict != "pass")
+        names = ", ".join(_title(policy, one) for one in criteria if one.verdict != "pass")
         return f"{canary} has baked for {in_time(evidence.hours_in_step * 60)} without an answer on {names}."
-    return f"{canary} has not shown enough yet: {_to_go(criteria)}"
+    return f"{canary} has not shown enough yet: {_to_go(policy, criteria)}"
 
 
-def _to_go(criteria: tuple[CriterionVerdict, ...]) -> str:
+def _title(policy: Policy, one: CriterionVerdict) -> str:
+    criterion = policy.criterion(one.name)
+    return criterion.title if criterion is not None else one.name
+
+
+def _named(policy: Policy, one: CriterionVerdict) -> str:
+    title = _title(policy, one)
+    return f"{title[0].upper()}{title[1:]}: {one.reason}"
+
+
+def _to_go(policy: Policy, criteria: tuple[CriterionVerdict, ...]) -> str:
     open_ones = [one for one in criteria if one.verdict == "not enough evidence"]
     without_end = [one for one in open_ones if one.requests_to_go is None]
     if without_end:
-        return " ".join(f"{one.name}: {one.reason}" for one in without_end)
+        return " ".join(_named(policy, one) for one in without_end)
     requests = max(one.requests_to_go or 0 for one in open_ones)
     minutes = max((one.minutes_to_go for one in open_ones if one.minutes_to_go is not None), default=None)
     in_minutes = f", {in_time(minutes)} at its present rate," if minutes is not None else ""

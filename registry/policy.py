@@ -20,7 +20,8 @@ BreachAction = Literal["roll_back", "hold", "investigate"]
 
 DEFAULT_POLICY = Path(__file__).with_name("default_policy.yml")
 _LATENCY = re.compile(r"latency_p(\d\d(?:_\d)?)_ms")
-_SHARES = frozenset({"error_rate", "f1_drop", "memory_share"})
+_TITLES = {"error_rate": "error rate", "f1_drop": "drop of F1", "memory_share": "memory use"}
+_SHARES = frozenset(_TITLES)
 _KEYS = frozenset({"steps_percent", "bake", "false_alarm_rate", "criteria"})
 
 
@@ -37,13 +38,29 @@ class Criterion:
         """Share of requests that may exceed: fail, or be slower than `limit` ms. None where no request exceeds."""
         if self.name == "error_rate":
             return self.limit
-        found = _LATENCY.fullmatch(self.name)
-        return round(1 - float(found[1].replace("_", ".")) / 100, 6) if found else None
+        return round(1 - float(self._percentile) / 100, 6) if self._percentile else None
 
     @property
     def slower_than_ms(self) -> float | None:
         """The latency above which a request counts as exceeding; None where it is not about latency."""
-        return self.limit if _LATENCY.fullmatch(self.name) else None
+        return self.limit if self._percentile else None
+
+    @property
+    def title(self) -> str:
+        """The name of the criterion as people say it: "error rate", "p95 latency"."""
+        return _TITLES.get(self.name) or f"p{self._percentile} latency"
+
+    @property
+    def exceeding(self) -> str:
+        """What an exceeding request did: "failed", "took longer than 200 ms"; "" where no request exceeds."""
+        if self.allowed_share is None:
+            return ""
+        return "failed" if self.slower_than_ms is None else f"took longer than {self.slower_than_ms:g} ms"
+
+    @property
+    def _percentile(self) -> str:
+        found = _LATENCY.fullmatch(self.name)
+        return found[1].replace("_", ".") if found else ""
 
 
 @dataclass(frozen=True, slots=True)

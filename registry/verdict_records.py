@@ -1,7 +1,8 @@
 """Verdicts as they were: what was known, what the policy was, what was concluded; and whether that can be repeated.
 
 A record is canonical JSON. Python writes and reads floats so that they come back to the last bit, so a record that is
-judged again must come out equal, byte by byte.
+judged again must come out equal, byte by byte. Of a record in an older format, only what was told to people (the
+wording, and how much longer it takes) may come out otherwise.
 """
 
 import datetime as dt
@@ -20,7 +21,8 @@ from registry.judges import Evidence, Judgement, as_facts, evidence_of, judge
 from registry.policy import read_policy
 from registry.trials import Trial
 
-FORMAT = 1
+FORMAT = 2
+_TOLD = frozenset({"sentence", "reason", "requests_to_go", "minutes_to_go"})
 _AT_ONCE = 500
 
 
@@ -120,10 +122,19 @@ def _problem_of(row: Any) -> str | None:
         judged = judge(read_policy(facts["policy"]), evidence_of(facts["evidence"]), canary=facts["canary"])
     except (NerError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"cannot be read ({type(error).__name__})"
-    again = _canonical(as_facts(judged))
-    if again != _canonical(facts["judgement"]):
+    again, written = as_facts(judged), facts["judgement"]
+    if facts["format"] < FORMAT:
+        again, written = _concluded(again), _concluded(written)
+    if _canonical(again) != _canonical(written):
         return f"comes out otherwise when it is computed again: {judged.action}, {judged.verdict}"
     return None
+
+
+def _concluded(facts: Any) -> Any:
+    """A judgement without what is only told."""
+    if isinstance(facts, dict):
+        return {name: _concluded(value) for name, value in facts.items() if name not in _TOLD}
+    return [_concluded(one) for one in facts] if isinstance(facts, list) else facts
 
 
 def _rows(connection: Connection) -> Iterator[Any]:

@@ -44,6 +44,7 @@ def judge_rate(
     life: Tally | None = None,
     stable: Tally | None = None,
     false_alarm_rate: float = 0.05,
+    exceeding: str = "exceed",
 ) -> RateVerdict:
     """Does the canary keep its share of exceeding requests below `limit`?
 
@@ -52,7 +53,7 @@ def judge_rate(
     "fail" takes evidence of the whole life and, where the stable version served at the same time, evidence that the
     canary is worse than it: an outage of both fails no canary, but is reported as `is_shared_outage`. Only one step
     is compared: when shares grow, the same outage would weigh differently on the two.
-    No traffic, or counts that are no counts, are never evidence.
+    No traffic, or counts that are no counts, are never evidence. `exceeding` is the verb of the reason.
     """
     life = life if life is not None else canary
     if not (canary.is_evidence and life.is_evidence):
@@ -63,7 +64,7 @@ def judge_rate(
     below = float(log_evidence(canary.exceeded, canary.requests, limit)[1])
     beside = stable if stable is not None and stable.is_evidence else None
     worse = log_worse(canary, beside) if beside is not None and above >= needed else None
-    verdict, reason = _decide(canary, life, beside, limit, needed, above, below, worse)
+    verdict, reason = _decide(canary, life, beside, limit, needed, above, below, worse, exceeding)
     is_outage = above >= needed and beside is not None and verdict == "not enough evidence"
     to_go = requests_to_go(canary, limit, false_alarm_rate) if verdict == "not enough evidence" else None
     return RateVerdict(
@@ -91,9 +92,9 @@ def _decide(
     above: float,
     below: float,
     worse: float | None,
+    exceeding: str,
 ) -> tuple[Verdict, str]:
-    seen = f"{canary.exceeded:g} of {canary.requests:g} requests exceed ({canary.exceeded / canary.requests:.2%})"
-    ever = f"{life.exceeded:g} of {life.requests:g} requests exceed ({life.exceeded / life.requests:.2%})"
+    seen, ever = _counted(canary, exceeding), _counted(life, exceeding)
     beside = f"{stable.exceeded / stable.requests:.2%} for the stable version" if stable is not None else ""
     if above >= needed and stable is None:
         return "fail", f"{ever}: above the limit of {limit:.2%}."
@@ -104,6 +105,11 @@ def _decide(
     if above >= needed:
         return "not enough evidence", f"{ever}: above the limit of {limit:.2%}, but so far no worse than {beside}."
     return "not enough evidence", f"{seen}: not enough to tell on which side of {limit:.2%} the canary is."
+
+
+def _counted(tally: Tally, exceeding: str) -> str:
+    share = tally.exceeded / tally.requests
+    return f"{tally.exceeded:,.0f} of {tally.requests:,.0f} requests {exceeding} ({share:.2%})"
 
 
 def judge_f1(difference: float, low: float, high: float, *, margin: float) -> tuple[Verdict, str]:

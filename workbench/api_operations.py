@@ -56,6 +56,10 @@ class Operations(AlertOperations):
         """What answered at a moment (ISO 8601 with its time zone)."""
         return self._get("rollout/at", moment=moment)
 
+    def rollout_policy(self) -> Body:
+        """The policy that canaries are judged by: its YAML, and what it says."""
+        return self._get("rollout/policy")
+
     def trial(self) -> Body:
         """How the automatic rollout stands, and the verdict on the canary: `{"automatic", "verdict"}`."""
         return self._get("rollout/trial")

@@ -102,6 +102,24 @@ class TrialRequest(Shape):
     reason: str = ""
 
 
+class CriterionShape(BaseModel):
+    name: str
+    title: str = Field(description="The name as people say it.")
+    limit: float = Field(description="Milliseconds for a latency, else a share.")
+    allowed_share: float | None = Field(description="Share of requests that may exceed; null where none is counted.")
+    on_breach: Literal["roll_back", "hold", "investigate"]
+
+
+class PolicyShape(BaseModel):
+    of: Literal["automatic rollout", "default"] = Field(description="Whose policy it is.")
+    policy: str = Field(description="As YAML.")
+    steps_percent: list[float]
+    shortest_hours: float = Field(description="How long a step bakes at least.")
+    longest_hours: float = Field(description="After so long without an answer a person is asked.")
+    false_alarm_rate: float
+    criteria: list[CriterionShape]
+
+
 class AutomaticShape(BaseModel):
     id: str
     canary: str

@@ -78,6 +78,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/rollout/history"): "viewer",
     ("GET", "/api/v1/rollout/at"): "viewer",
     ("GET", "/api/v1/rollout/policy/manifests"): "viewer",
+    ("GET", "/api/v1/rollout/policy"): "viewer",
     ("GET", "/api/v1/rollout/trial"): "viewer",
     ("POST", "/api/v1/rollout/trial"): "engineer",
     ("POST", "/api/v1/rollout/trial/stop"): "engineer",

@@ -7,6 +7,7 @@ import pytest
 
 from ner.database import utc_now
 from registry.controller import Controller
+from registry.policy import policy_text
 from tests.api.rooms import Room
 from tests.registry.canaries import POLICY, log_answers
 
@@ -103,3 +104,18 @@ def test_what_answered_at_a_moment_is_told_for_every_moment(room: Room) -> None:
         assert room.client.get(f"/api/v1/rollout/at?moment={moment}", headers=room.headers()).status_code == 422
     for moment in ("0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"):
         assert room.client.get(f"/api/v1/rollout/at?moment={moment}", headers=room.headers()).status_code == 200
+
+
+def test_the_policy_in_force_is_told_with_what_it_asks(light_room: Room) -> None:
+    usual = _get(light_room, "/api/v1/rollout/policy")
+    assert (usual["of"], usual["policy"]) == ("default", policy_text())
+    assert (usual["steps_percent"], usual["shortest_hours"], usual["longest_hours"]) == ([5, 25, 50, 75, 100], 24, 48)
+    assert usual["criteria"][0] == {
+        "name": "error_rate", "title": "error rate", "limit": 0.01, "allowed_share": 0.01, "on_breach": "roll_back",
+    }  # fmt: skip
+
+    light_room.version("1.1.0")
+    _post(light_room, TRIAL, {"version": "1.1.0", "policy": POLICY})
+
+    own = _get(light_room, "/api/v1/rollout/policy")
+    assert (own["of"], own["policy"], own["steps_percent"]) == ("automatic rollout", POLICY, [10, 50, 100])

@@ -131,7 +131,7 @@ def test_the_trial_says_that_it_knows_nothing_when_no_process_reports(database: 
     ("failing", "stable_failing", "verdict", "words"),
     [
         (0, 0, "pass", "keeps every limit"),
-        (40, 0, "fail", "1.1.0 breaks a limit. error_rate: 40 of 400 requests exceed"),
+        (40, 0, "fail", "1.1.0 breaks a limit. Error rate: 40 of 400 requests failed"),
         (40, 80, "not enough evidence", "this is not the canary's doing"),
         (4, 0, "not enough evidence", "not shown enough yet: about"),
     ],

@@ -74,7 +74,7 @@ def test_a_failing_canary_is_rolled_back_at_once_when_stable_is_well(world: Worl
     ended = world.tick()
     assert ended is not None
     assert ended.status == "rolled_back"
-    assert "error_rate: 12 of 100 requests exceed (12.00%): above the limit of 1.00%, and worse than 0.00%" in (
+    assert "Error rate: 12 of 100 requests failed (12.00%): above the limit of 1.00%, and worse than 0.00%" in (
         ended.sentence
     )
     assert world.shares()[-1] == ("rollback", 0.0)
@@ -160,7 +160,7 @@ def test_a_person_is_asked_when_the_longest_bake_is_over_without_an_answer(world
     world.tick()
     held = world.trial()
     assert held.status == "held"
-    assert "has baked for 61 minutes without an answer on error_rate, latency_p95_ms" in held.sentence
+    assert "has baked for 61 minutes without an answer on error rate, p95 latency" in held.sentence
     assert alerts(world) == {"trial_held": "warning"}
 
 

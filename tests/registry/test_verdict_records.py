@@ -93,3 +93,15 @@ def test_a_decision_is_missed_when_its_record_is_deleted(world: World) -> None:
         connection.execute(verdicts.delete().where(verdicts.c.id == 2))
         found = recompute(connection)
     assert (found.ok, found.problem) == (False, "1 decisions of the audit trail have no verdict any more.")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("format_", "ok"), [(1, True), (2, False)])
+def test_only_an_older_record_may_be_worded_otherwise(world: World, format_: int, ok: bool) -> None:
+    with world.database.transaction() as connection:
+        body = json.loads(connection.scalar(sa.select(verdicts.c.body).where(verdicts.c.id == 1)) or "")
+        body["judgement"]["sentence"] = "said in other words"
+        body["format"] = format_
+        text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        connection.execute(verdicts.update().where(verdicts.c.id == 1).values(body=text, hash=seal_of(text)))
+        assert recompute(connection).ok is ok

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.evidence import Tally, borders, log_evidence, log_worse
+from registry.evidence import Tally, borders, log_evidence, log_worse, share_interval
 from registry.verdicts import judge_f1, judge_rate, requests_to_go
 
 
@@ -48,6 +48,18 @@ def test_borders_equal_a_search_through_every_count_when_requests_are_few(limit:
         above, below = log_evidence(np.arange(number + 1), number, limit)
         assert fail_from == np.argmax(above >= math.log(20)) if (above >= math.log(20)).any() else number + 1
         assert pass_up_to == (below >= math.log(20)).sum() - 1
+
+
+@settings(deadline=None)
+@given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.01, 0.05, 0.2]))
+def test_the_interval_of_a_share_lies_on_one_side_of_a_limit_exactly_where_the_evidence_does(
+    requests: int, share: float, limit: float
+) -> None:
+    tally = Tally(round(share * requests), requests)
+    low, high = share_interval(tally, 0.05)
+    assert 0 <= low <= tally.exceeded / requests <= high <= 1
+    above, below = log_evidence(tally.exceeded, requests, limit)
+    assert (high < limit, low > limit) == (below >= math.log(20), above >= math.log(20))
 
 
 def canaries(share: float, runs: int, requests: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

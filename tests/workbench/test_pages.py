@@ -18,6 +18,7 @@ from registry import runs
 from registry.alerts import Severity, raise_alert
 from registry.demos import list_demos
 from registry.rollout import current_rollout
+from registry.trials import latest_trial
 from registry.versions import register
 from tests.builders import a_version
 from tests.workbench.world import BOTH, PLACES, TEXTS, World
@@ -330,6 +331,43 @@ def test_the_canary_is_taken_out_with_one_confirmation(two_versions: World) -> N
     assert _rollout(two_versions) == ("1.0.0", None, 0)
 
 
+def test_an_automatic_rollout_is_started_and_stopped_in_the_browser_with_a_reason(two_versions: World) -> None:
+    with deciding(two_versions, "ask_canary('1.1.0', api().rollout())") as page:
+        page.segmented_control(key="canary_way").select("policy").run()
+        said = words(page)
+        assert "**5 → 25 → 50 → 75 → 100 %**" in said
+        assert "- P95 latency: 95\u00a0% of answers within 200 ms; else investigated" in said
+        page.text_input(key="rollout_reason").input("better on every label")
+        page.button(key="rollout_confirm").click().run()
+    with visiting(two_versions, "versions", "engineer") as page:
+        assert not page.exception
+        assert [one.value for one in page.subheader if "Automatic" in one.value] == ["Automatic rollout of 1.1.0"]
+        said = words(page)
+        assert "Step 1 of 5 · 5 % of the traffic · bakes for 2" in said
+        assert list(page.table[0].value["Criterion"]) == [
+            *("Error rate", "P95 latency", "P99 latency", "Drop of F1", "Memory use"),
+        ]
+        assert "error_rate" not in said
+    with deciding(two_versions, "ask_to_stop(api().trial()['automatic'])") as page:
+        page.text_input(key="rollout_reason").input("I want to look")
+        page.button(key="rollout_confirm").click().run()
+    with two_versions.database.reading() as connection:
+        ended = latest_trial(connection)
+    assert ended is not None
+    assert (ended.status, ended.sentence.endswith("stopped the automatic rollout: I want to look.")) == (
+        "stood_back",
+        True,
+    )
+
+
+def test_a_policy_that_cannot_be_is_refused_in_the_dialog(two_versions: World) -> None:
+    with deciding(two_versions, "ask_canary('1.1.0', api().rollout())") as page:
+        page.segmented_control(key="canary_way").select("policy").run()
+        page.text_area(key="trial_policy").input("steps_percent: [5]")
+        page.button(key="rollout_confirm").click().run()
+        assert "bake must hold the keys" in page.error[0].value
+
+
 def test_the_canarys_share_is_set(two_versions: World) -> None:
     with deciding(two_versions, "ask_canary('1.1.0', api().rollout())") as page:
         page.slider[0].set_value(35.0).run()
@@ -339,6 +377,7 @@ def test_the_canarys_share_is_set(two_versions: World) -> None:
 
 def test_the_dialog_says_why_when_the_server_refuses(two_versions: World) -> None:
     with deciding(two_versions, "ask_canary('1.0.0', api().rollout())") as page:
+        page.segmented_control(key="canary_way").select("hand").run()
         page.button(key="rollout_confirm").click().run()
         assert "a canary must be another version" in page.error[0].value
     assert _rollout(two_versions) == ("1.0.0", "1.1.0", 20)
@@ -391,7 +430,7 @@ def test_drift_and_traffic_are_drawn_when_requests_came_in(two_versions: World) 
     with visiting(two_versions, "traffic", "viewer") as page:
         assert not page.exception
         assert f"Requests {2 * len(TEXTS)}" in words(page)
-        assert "95 % of answers within" in str(page.table[0].value)
+        assert "95\u00a0% of answers within 200 ms" in list(page.table[0].value["Limit"])
 
 
 # --- Access ---

@@ -9,9 +9,9 @@ from workbench.browser import api
 from workbench.charts import draw, theme
 from workbench.layout import empty_state, heading
 from workbench.look import percent
+from workbench.trial_panel import draw_verdict
 
 PERIODS = {"Hour": 1.0, "Day": 24.0, "Week": 168.0, "30 days": 720.0}
-TRIALS = {"pass": st.success, "fail": st.error}
 
 
 def page() -> None:
@@ -28,7 +28,8 @@ def page() -> None:
         return
     _draw_totals(total)
     if body["trial"]:
-        _draw_trial(body["trial"])
+        st.subheader("The canary's trial", anchor=False)
+        draw_verdict(body["trial"])
     requests, latency = st.columns(2)
     with requests, st.container(border=True, height="stretch"):
         draw(figures.traffic_requests(body, theme()), key="traffic_requests")
@@ -53,38 +54,6 @@ def _draw_totals(total: Body) -> None:
 
 def _milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
-
-
-def _draw_trial(trial: Body) -> None:
-    st.subheader("The canary's trial", anchor=False)
-    TRIALS.get(trial["verdict"], st.info)(trial["sentence"], icon=":material/science:")
-    rows = [
-        {
-            "Limit": _limit(criterion),
-            f"{trial['canary']} (canary)": _share(criterion["canary"]),
-            f"{trial['stable']} (stable)": _share(criterion["stable"]),
-            "Verdict": criterion["verdict"],
-            "Why": criterion["reason"],
-        }
-        for criterion in trial["criteria"]
-    ]
-    if rows:
-        st.table(pd.DataFrame(rows), hide_index=True, border="horizontal")
-
-
-def _limit(criterion: Body) -> str:
-    """A limit of the policy in words; `latency_p95_ms` means that 95 % are to be answered within its limit."""
-    name, limit = criterion["name"], criterion["limit"]
-    if name == "error_rate":
-        return f"Server errors up to {percent(limit, digits=2)}"
-    quantile = name.removeprefix("latency_p").removesuffix("_ms")
-    return f"{quantile} % of answers within {limit:g} ms" if quantile.isdigit() else f"{name} up to {limit:g}"
-
-
-def _share(tally: Body | None) -> str:
-    if tally is None or not tally["requests"]:
-        return "–"
-    return f"{tally['exceeded']:,} of {tally['requests']:,} ({percent(tally['share'], digits=2)})"
 
 
 def _arm(arm: Body) -> Body:

@@ -12,6 +12,7 @@ from workbench.demo_links import draw_demo_links
 from workbench.layout import empty_state, heading
 from workbench.look import ago, f1_with_interval, plural
 from workbench.rollout_dialogs import ask_canary, ask_promotion, ask_rollback, say_what_was_done
+from workbench.trial_panel import draw_trial_panel
 from workbench.version_card import draw_version
 
 ACTIONS = {
@@ -38,6 +39,7 @@ def page() -> None:
         empty_state("No version yet", "Start a training run on the Train page; what it learns is registered here.")
         return
     _draw_rollout(rollout, person)
+    draw_trial_panel(person)
     chosen = _draw_table(versions)
     with st.container(border=True):
         draw_version(api().version(chosen["version"]), rollout, may_decide=person.reaches("engineer"))
