@@ -6,6 +6,7 @@ tag. Then, for each label that is frequent enough to be fitted, the log-odds go 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from registry.crf import Crf, Emissions
 
 FILE = "calibration.json"
 _CERTAIN = 1e-9
+_STEEPEST = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,11 @@ class Calibration:
         line = self.lines.get(label)
         if line is None:
             return marginal
+        # Plain numbers: one span at a time, an array would cost ten times its worth.
         slope, offset = line
-        return float(_share(slope * _log_odds(np.array(marginal)) + offset))
+        inside = min(max(marginal, _CERTAIN), 1 - _CERTAIN)
+        log_odds = slope * (math.log(inside) - math.log1p(-inside)) + offset
+        return 1.0 / (1.0 + math.exp(-min(max(log_odds, -_STEEPEST), _STEEPEST)))
 
     def save(self, folder: Path) -> None:
         """Write `calibration.json` into a package folder."""
@@ -101,4 +106,4 @@ def _log_odds(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _share(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -40, 40))))
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -_STEEPEST, _STEEPEST))))

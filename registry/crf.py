@@ -94,11 +94,13 @@ def iob2_constraints(tags: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np
 def best_tags(crf: Crf, emissions: Emissions, lengths: Lengths) -> TagIds:
     """Viterbi: ids of the best tag sequence of each sentence, (sentences, tokens); 0 past a sentence's end."""
     sentences, tokens, tags = emissions.shape
-    scores = np.empty((tokens, sentences, tags))
-    scores[0] = crf.start + emissions[:, 0]
-    into = np.ascontiguousarray(crf.transitions.T)
+    scores = emissions.transpose(1, 0, 2).astype(np.float64)
+    scores[0] += crf.start
+    reached = np.empty((sentences, tags, tags))
     for token in range(1, tokens):
-        np.add((scores[token - 1][:, None, :] + into).max(axis=2), emissions[:, token], out=scores[token])
+        np.add(scores[token - 1][:, :, None], crf.transitions, out=reached)
+        scores[token] += np.maximum.reduce(reached, axis=1)
+    into = np.ascontiguousarray(crf.transitions.T)
     every = np.arange(sentences)
     path = np.zeros((sentences, tokens), dtype=np.intp)
     last = np.asarray(lengths, dtype=np.int64) - 1
@@ -115,10 +117,15 @@ def best_tags(crf: Crf, emissions: Emissions, lengths: Lengths) -> TagIds:
 
 @dataclass(frozen=True, slots=True)
 class _Lattice:
-    """Scaled forward and backward sums: (tokens, sentences, tags); each row of `forward` sums to one."""
+    """Scaled forward and backward sums: (tokens, sentences, tags).
+
+    Each row of `forward` sums to one after it was divided by its `scales` (tokens, sentences); `backward` does not hold
+    the potentials of its own token, and has a scale of its own in each row.
+    """
 
     potentials: Scores
     forward: Scores
+    scales: Scores
     backward: Scores
 
 
@@ -143,73 +150,80 @@ class Marginals:
 
 
 def marginals(crf: Crf, emissions: Emissions, lengths: Lengths, spans: Sequence[Sequence[TokenSpan]]) -> Marginals:
-    """The exact probabilities of spans and of tags, from one forward and one backward pass."""
-    lattice = _run(crf, emissions, lengths)
+    """The exact probabilities of spans and of tags, from one pass in both directions at once."""
+    steps = np.exp(crf.transitions)
+    lattice = _run(crf, steps, emissions, lengths)
+    shares = lattice.forward * lattice.backward
+    weights = shares.sum(axis=2)
     ids = {tag: number for number, tag in enumerate(crf.tags)}
+    paths = _Paths(lattice, steps, np.exp(crf.end), weights)
     answers = [
         [
-            _probability(
-                crf, lattice, sentence, int(lengths[sentence]), (first, end), (ids[f"B-{label}"], ids[f"I-{label}"])
-            )
+            paths.probability(sentence, int(lengths[sentence]), first, end, ids[f"B-{label}"], ids[f"I-{label}"])
             for first, end, label in found
         ]
         for sentence, found in enumerate(spans)
     ]
-    shares = lattice.forward * lattice.backward
-    shares /= shares.sum(axis=2, keepdims=True)
+    shares /= weights[:, :, None]
     shares[np.arange(shares.shape[0])[:, None] >= np.asarray(lengths)] = 0.0
     return Marginals(answers, shares.transpose(1, 0, 2))
 
 
-def _probability(
-    crf: Crf, lattice: _Lattice, sentence: int, length: int, where: tuple[int, int], tag_ids: tuple[int, int]
-) -> float:
-    """Share of the lattice's weight between `first` and `end` that goes through B-x, I-x ..., then not I-x.
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """Shares of all paths: `weights` are those of all paths through each token (tokens, sentences)."""
 
-    Both the numerator and the denominator start from the forward row at `first` and end in the backward row at the
-    token that decides where the span ends, so the scales of the rows cancel.
-    """
-    first, end = where
-    begin, inside = tag_ids
-    steps = np.exp(crf.transitions)
-    potentials, forward, backward = (
-        part[:, sentence] for part in (lattice.potentials, lattice.forward, lattice.backward)
-    )
-    total = forward[first]
-    share = forward[first, begin]
-    state = begin
-    for token in range(first + 1, end):
-        total = (total @ steps) * potentials[token]
-        share *= steps[state, inside] * potentials[token, inside]
-        scale = total.sum()
-        total, share, state = total / scale, share / scale, inside
-    if end == length:
-        return float(share * np.exp(crf.end[state]) / (total @ np.exp(crf.end)))
-    leaving = steps[state] * potentials[end]
-    leaving[inside] = 0.0
-    return float(share * (leaving @ backward[end]) / (((total @ steps) * potentials[end]) @ backward[end]))
+    lattice: _Lattice
+    steps: Scores
+    closing: Scores
+    weights: Scores
+
+    def probability(self, sentence: int, length: int, first: int, end: int, begin: int, inside: int) -> float:
+        """Share of the paths that are B-x at `first`, I-x up to `end`, and not I-x there.
+
+        The forward row at `first` is carried along the span; each step is divided by the scale of the row that it
+        enters, so that it stays comparable with all paths through the token that decides where the span ends.
+        """
+        potentials, scales = self.lattice.potentials, self.lattice.scales
+        share, state = float(self.lattice.forward[first, sentence, begin]), begin
+        for token in range(first + 1, end):
+            share *= self.steps[state, inside] * potentials[token, sentence, inside] / scales[token, sentence]
+            state = inside
+        if end == length:
+            return float(share * self.closing[state] / (self.lattice.forward[end - 1, sentence] @ self.closing))
+        leaving = self.steps[state] * potentials[end, sentence]
+        leaving[inside] = 0.0
+        onward = leaving @ self.lattice.backward[end, sentence]
+        return float(share * onward / (scales[end, sentence] * self.weights[end, sentence]))
 
 
-def _run(crf: Crf, emissions: Emissions, lengths: Lengths) -> _Lattice:
-    sentences, tokens, tags = emissions.shape
+def _run(crf: Crf, steps: Scores, emissions: Emissions, lengths: Lengths) -> _Lattice:
+    """The backward pass is a forward pass over the sentence from its end, with the transitions turned round: both are
+    rows of the same arrays, (tokens, 2, sentences, tags)."""
     scores = emissions.transpose(1, 0, 2).astype(np.float64)
     potentials = np.exp(np.maximum(scores - scores.max(axis=2, keepdims=True), _DEEPEST))
-    steps = np.exp(crf.transitions)
-    forward = np.empty_like(potentials)
-    backward = np.empty_like(potentials)
-    forward[0] = _scaled(np.exp(crf.start) * potentials[0])
-    for token in range(1, tokens):
-        forward[token] = _scaled((forward[token - 1] @ steps) * potentials[token])
-    last = (np.asarray(lengths, dtype=np.int64) - 1)[:, None]
-    closing = np.broadcast_to(np.exp(crf.end), (sentences, tags))
-    current = closing
-    for token in range(tokens - 1, -1, -1):
-        if token + 1 < tokens:
-            current = _scaled((potentials[token + 1] * current) @ steps.T)
-        current = np.where(token >= last, closing, current)
-        backward[token] = current
-    return _Lattice(potentials, forward, backward)
+    tokens, sentences, tags = potentials.shape
+    turned = _turned(tokens, lengths)
+    every = np.arange(sentences)
+    both = np.stack([potentials, potentials[turned, every]], axis=1)
+    onward = np.stack([steps, steps.T])
+    entering, scales = np.empty_like(both), np.empty((tokens, 2, sentences, 1))
+    entering[0] = np.stack([np.exp(crf.start), np.exp(crf.end)])[:, None, :]
+    for token in range(tokens):
+        if token:
+            np.matmul(both[token - 1], onward, out=entering[token])
+        row = both[token]
+        row *= entering[token]
+        np.add.reduce(row, axis=2, keepdims=True, out=scales[token])
+        row /= scales[token]
+    backward = entering[turned, 1, every]
+    # Whole sentences of unlikely tags would leave nothing of the product with the forward rows.
+    backward /= backward.max(axis=2, keepdims=True)
+    return _Lattice(potentials, both[:, 0], scales[:, 0, :, 0], backward)
 
 
-def _scaled(row: Scores) -> Scores:
-    return np.asarray(row / row.sum(axis=-1, keepdims=True))
+def _turned(tokens: int, lengths: Lengths) -> TagIds:
+    """Where each token is when its sentence is read from the end, (tokens, sentences); past the end, where it was."""
+    places = np.arange(tokens)[:, None]
+    ends = np.asarray(lengths)[None, :]
+    return np.where(places < ends, ends - 1 - places, places)

@@ -71,7 +71,7 @@ class CrfTagger(ABC, Generic[PreparedT]):
         emissions = self._emit(prepared, batch, lengths)
         paths = best_tags(self._crf, emissions, lengths)
         spans = [
-            decode_tags([self._crf.tags[tag] for tag in path[:length]])
+            decode_tags([self._crf.tags[tag] for tag in path[:length].tolist()])
             for path, length in zip(paths, lengths, strict=True)
         ]
         shares = marginals(*self._calibration.tempered(self._crf, emissions), lengths, spans)

@@ -67,10 +67,10 @@ def visible_characters(word: str) -> str:
     return word if len(word) <= CHARACTERS else word[:10] + word[-6:]
 
 
-def word_hash(word: str, *, is_known: bool) -> int:
-    """CRC-32 of a normalised word in 31 bits, negative when the model does not know it; never 0."""
-    hashed = zlib.crc32(word.encode("utf-8", "surrogatepass")) & 0x7FFFFFFF or 1
-    return hashed if is_known else -hashed
+@lru_cache(maxsize=_CACHED_WORDS)
+def word_hash(word: str) -> int:
+    """CRC-32 of the normalised form of a word in 31 bits, never 0."""
+    return zlib.crc32(normalise(word).encode("utf-8", "surrogatepass")) & 0x7FFFFFFF or 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ner.predictions import ScoredSpan, Tagged
 from ner.tags import TokenSpan
 from ner.tokens import Token, tokenize, words
-from registry.features import normalise, word_hash
+from registry.features import word_hash
 from registry.windows import Window, windows
 
 ScoredTokenSpan: TypeAlias = tuple[int, int, str, float]
@@ -62,4 +62,5 @@ def _word_sample(surfaces: Sequence[str], known: NDArray[np.bool_]) -> tuple[int
     """Up to `SAMPLED_WORDS` words, evenly spread over the text, as hashes that say whether the model knows them."""
     count = min(SAMPLED_WORDS, len(surfaces))
     places = [index * len(surfaces) // count for index in range(count)]
-    return tuple(word_hash(normalise(surfaces[place]), is_known=bool(known[place])) for place in places)
+    hashes = [word_hash(surfaces[place]) for place in places]
+    return tuple(hashed if known[place] else -hashed for hashed, place in zip(hashes, places, strict=True))

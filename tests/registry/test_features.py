@@ -136,7 +136,7 @@ def test_rows_are_right_when_threads_share_a_featuriser() -> None:
 
 
 @given(st.text(max_size=10))
-def test_a_word_hash_fits_31_bits_and_its_sign_says_whether_the_word_is_known(word: str) -> None:
-    known, unknown = word_hash(word, is_known=True), word_hash(word, is_known=False)
-    assert 0 < known < 2**31
-    assert unknown == -known
+def test_a_word_hash_fits_31_bits_and_is_that_of_the_normalised_word(word: str) -> None:
+    hashed = word_hash(word)
+    assert 0 < hashed < 2**31
+    assert word_hash(normalise(word)) == hashed
