@@ -202,7 +202,7 @@ def _run(crf: Crf, steps: Scores, emissions: Emissions, lengths: Lengths) -> _La
     rows of the same arrays, (tokens, 2, sentences, tags)."""
     scores = emissions.transpose(1, 0, 2).astype(np.float64)
     potentials = np.exp(np.maximum(scores - scores.max(axis=2, keepdims=True), _DEEPEST))
-    tokens, sentences, tags = potentials.shape
+    tokens, sentences, _tags = potentials.shape
     turned = _turned(tokens, lengths)
     every = np.arange(sentences)
     both = np.stack([potentials, potentials[turned, every]], axis=1)
