@@ -203,7 +203,7 @@ def _run(crf: Crf, steps: Scores, emissions: Emissions, lengths: Lengths) -> _La
     scores = emissions.transpose(1, 0, 2).astype(np.float64)
     potentials = np.exp(np.maximum(scores - scores.max(axis=2, keepdims=True), _DEEPEST))
     tokens, sentences, _tags = potentials.shape
-    turned = _turned(tokens, lengths)
+    turned = turned_places(tokens, lengths)
     every = np.arange(sentences)
     both = np.stack([potentials, potentials[turned, every]], axis=1)
     onward = np.stack([steps, steps.T])
@@ -222,7 +222,7 @@ def _run(crf: Crf, steps: Scores, emissions: Emissions, lengths: Lengths) -> _La
     return _Lattice(potentials, both[:, 0], scales[:, 0, :, 0], backward)
 
 
-def _turned(tokens: int, lengths: Lengths) -> TagIds:
+def turned_places(tokens: int, lengths: Lengths) -> TagIds:
     """Where each token is when its sentence is read from the end, (tokens, sentences); past the end, where it was."""
     places = np.arange(tokens)[:, None]
     ends = np.asarray(lengths)[None, :]

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from ner.errors import BrokenPackage
+from registry.bilstm import RECURRENT, WORDS, Bilstm
 from registry.calibration import load_calibration
 from registry.crf import load_crf
 from registry.crf_tagger import CrfTagger, Place
@@ -16,7 +18,7 @@ from registry.reading import Reading
 
 
 class OnnxTagger(CrfTagger[FeatureRows]):
-    """Tags with `model.onnx`, `crf.json` and `vocabulary.json` of a package folder. Safe to share between threads.
+    """Tags with the network, `crf.json` and `vocabulary.json` of a package folder. Safe to share between threads.
 
     Confidences are the CRF's span marginals, calibrated where the package holds a `calibration.json`.
     Raises BrokenPackage when a file is missing or does not fit the others.
@@ -27,9 +29,9 @@ class OnnxTagger(CrfTagger[FeatureRows]):
         calibration = load_calibration(folder)
         super().__init__(load_crf(folder / "crf.json"), calibration)
         self.confidence_kind = "crf_marginal" if calibration is None else "calibrated_crf_marginal"
-        self._session = open_session(folder / "model.onnx")
-        if self._session.get_outputs()[0].shape[-1] != len(self._crf.tags):
-            raise BrokenPackage(f"{folder}: model.onnx and crf.json do not have the same number of tags.")
+        self._network = open_network(folder)
+        if self._network.tags != len(self._crf.tags):
+            raise BrokenPackage(f"{folder}: the network and crf.json do not have the same number of tags.")
 
     def _prepare(self, reading: Reading) -> FeatureRows:
         return self._featuriser.rows(reading.surfaces)
@@ -43,7 +45,36 @@ class OnnxTagger(CrfTagger[FeatureRows]):
         padded = np.zeros((len(batch), int(lengths.max()), prepared[0].shape[1]), dtype=np.int32)
         for place, (number, window) in enumerate(batch):
             padded[place, : window.length] = prepared[number][window.first : window.end]
-        return emit(self._session, padded, lengths)
+        return self._network.emit(padded, lengths)
+
+
+class Network(Protocol):
+    """What gives each token a score for each tag."""
+
+    tags: int
+
+    def emit(self, rows: FeatureRows, lengths: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Scores of tags: (sentences, tokens, tags) for rows of (sentences, tokens, columns)."""
+
+
+def open_network(folder: Path) -> Network:
+    """The network of a package: in two halves where it has them, else the whole. Raises BrokenPackage."""
+    if any((folder / name).exists() for name in (WORDS, RECURRENT)):
+        return Bilstm(open_session(folder / WORDS), folder)
+    return WholeNetwork(folder / "model.onnx")
+
+
+class WholeNetwork:
+    """`model.onnx` in ONNX Runtime."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = open_session(path)
+        self.tags = int(self._session.get_outputs()[0].shape[-1])
+
+    def emit(self, rows: FeatureRows, lengths: NDArray[np.int32]) -> NDArray[np.float32]:
+        """See `Network`."""
+        emissions: NDArray[np.float32] = self._session.run(None, {"rows": rows, "lengths": lengths})[0]
+        return emissions
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:
@@ -56,9 +87,3 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     except Exception as error:
         # ONNX Runtime has no common type for its errors.
         raise BrokenPackage(f"{path} is not a model that ONNX Runtime can load: {error}.") from error
-
-
-def emit(session: onnxruntime.InferenceSession, rows: FeatureRows, lengths: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Scores of tags: (sentences, tokens, tags) for rows of (sentences, tokens, columns)."""
-    emissions: NDArray[np.float32] = session.run(None, {"rows": rows, "lengths": lengths})[0]
-    return emissions

@@ -40,8 +40,8 @@ class _Part:
 
 
 def fit_bilstm_crf(lesson: Lesson) -> Fitted:
-    """Train the members one after another, and write `model.onnx`, `crf.json`, `vocabulary.json` and
-    `calibration.json`. Goes on after its last epoch when it was killed. See `Fitter`.
+    """Train the members one after another, and write `model.onnx`, the same in two halves for serving, `crf.json`,
+    `vocabulary.json` and `calibration.json`. Goes on after its last epoch when it was killed. See `Fitter`.
     """
     labels, folder = lesson.labels, lesson.folder
     cuts = cut_documents(lesson.train, labels), cut_documents(lesson.dev, labels)
@@ -70,7 +70,7 @@ def fit_bilstm_crf(lesson: Lesson) -> Fitted:
         committee = Committee(members)
         vocabulary.save(folder / "vocabulary.json")
         committee.crf.save(folder / "crf.json")
-        export_networks([member.network for member in members], folder / "model.onnx")
+        export_networks([member.network for member in members], folder)
         parity = _prove(committee, folder, parts)
         calibration = _calibrate(committee, parts[1])
         calibration.calibration.save(folder)

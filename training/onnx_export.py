@@ -1,8 +1,10 @@
-"""The trained networks as an ONNX graph, written node by node.
+"""The trained networks as ONNX graphs, written node by node.
 
 Keras' own export is either slow (masks become a loop) or wrong on padded batches (no masks); a dozen operators with
-the true sentence lengths are both fast and exact. Inputs: `rows` int32 (batch, time, columns) and `lengths` int32
-(batch,); output: `emissions` float32 (batch, time, tags). The CRF's scores are kept beside the graph.
+the true sentence lengths are both fast and exact. The whole network is `model.onnx`, for any runtime: inputs `rows`
+int32 (batch, time, columns) and `lengths` int32 (batch,); output `emissions` float32 (batch, time, tags). This project
+serves it in two halves, of which one depends on single words alone (see `registry.bilstm`). The CRF's scores are kept
+beside both.
 """
 
 from collections.abc import Sequence
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from registry.bilstm import RECURRENT, WORDS
 from registry.features import CHARACTERS, COLUMNS, PIECES
 from training.graph import Graph, Shape
 from training.network import BidirectionalLstm, Network
@@ -20,8 +23,15 @@ from training.network import BidirectionalLstm, Network
 Weights: TypeAlias = NDArray[np.float32]
 
 
-def export_networks(networks: Sequence[Network], path: Path) -> None:
-    """Write the networks, each of which must have been called once, as one graph that gives their mean scores."""
+def export_networks(networks: Sequence[Network], folder: Path) -> None:
+    """Write the networks, each of which must have been called once, as one that gives their mean scores: `model.onnx`,
+    `words.onnx` and `recurrent.npz`."""
+    _export_whole(networks, folder / "model.onnx")
+    _export_words(networks, folder / WORDS)
+    _export_recurrent(networks, folder / RECURRENT)
+
+
+def _export_whole(networks: Sequence[Network], path: Path) -> None:
     graph = Graph()
     columns = graph.split("rows", [1, PIECES, CHARACTERS], axis=2)
     scores = [_scores(graph, columns, network) for network in networks]
@@ -32,6 +42,45 @@ def export_networks(networks: Sequence[Network], path: Path) -> None:
     }
     model = graph.model("bilstm", inputs, "emissions", ("batch", "time", networks[0].scores.units))
     path.write_bytes(model.SerializeToString())
+
+
+def _export_words(networks: Sequence[Network], path: Path) -> None:
+    """From rows of words (words, columns) to what each brings to the gates, (1, words, directions x 4 units)."""
+    graph = Graph()
+    rows = graph.add("Unsqueeze", ["rows", graph.constant("sentence", np.array([0]))])
+    columns = graph.split(rows, [1, PIECES, CHARACTERS], axis=2)
+    gates = [_gates(graph, _embed(graph, columns, network), network.lstm) for network in networks]
+    graph.add("Concat", gates, output="gates", axis=2)
+    width = sum(8 * network.lstm.units for network in networks)
+    inputs: dict[str, tuple[int, Shape]] = {"rows": (TensorProto.INT32, ("words", COLUMNS))}
+    path.write_bytes(graph.model("words", inputs, "gates", (1, "words", width)).SerializeToString())
+
+
+def _export_recurrent(networks: Sequence[Network], path: Path) -> None:
+    """`recurrent` (directions, units, 4 units), `kernel` (directions, units, tags) and `bias` (tags,); the forward and
+    the backward direction of each network in turn."""
+    directions = [direction for network in networks for direction in network.lstm.directions]
+    kernels = [np.split(np.asarray(network.scores.kernel) / len(networks), 2) for network in networks]
+    np.savez(
+        path,
+        recurrent=np.stack([_halved(np.asarray(recurrent)) for _, recurrent, _ in directions]),
+        kernel=np.stack([half for halves in kernels for half in halves]),
+        bias=np.mean([np.asarray(network.scores.bias) for network in networks], axis=0),
+    )
+
+
+def _gates(graph: Graph, inputs: str, layer: BidirectionalLstm) -> str:
+    kernels = [_halved(np.asarray(kernel)) for kernel, _, _ in layer.directions]
+    biases = [_halved(np.asarray(bias)) for _, _, bias in layer.directions]
+    entering = graph.add("MatMul", [inputs, graph.constant("entering_kernel", np.concatenate(kernels, axis=1))])
+    return graph.add("Add", [entering, graph.constant("entering_bias", np.concatenate(biases))])
+
+
+def _halved(weights: Weights) -> Weights:
+    """Keras' gates input, forget, cell, output along the last axis to input, forget, output, candidate; those behind a
+    sigmoid are halved."""
+    entry, forget, cell, output = np.split(weights, 4, axis=-1)
+    return np.concatenate([entry / 2, forget / 2, output / 2, cell], axis=-1)
 
 
 def _scores(graph: Graph, columns: Sequence[str], network: Network) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.crf import best_tags, load_crf
-from registry.onnx_tagger import emit, open_session
+from registry.onnx_tagger import WholeNetwork, open_network
 from training.batches import Batch
 
 LARGEST_DIFFERENCE = 1e-4
@@ -18,19 +18,22 @@ LARGEST_DIFFERENCE = 1e-4
 def compare_with_onnx(
     trained: Callable[[Batch], NDArray[np.float32]], folder: Path, batches: Sequence[Batch]
 ) -> dict[str, Any]:
-    """Scores and best tags of `trained` beside those of the package in `folder`, on padded batches.
+    """Scores and best tags of `trained` beside those of the package in `folder`, on padded batches: of what is served,
+    and of the whole graph that other runtimes may run.
 
     Gives `sentences`, `largest_difference` (absolute, over real tokens), `sentences_with_other_tags`, and `identical`:
     no score differs by more than 1e-4 and no tag differs.
     """
-    session, crf = open_session(folder / "model.onnx"), load_crf(folder / "crf.json")
+    exported, crf = (open_network(folder), WholeNetwork(folder / "model.onnx")), load_crf(folder / "crf.json")
     difference, others = 0.0, 0
     for batch in batches:
         inside = np.arange(batch.rows.shape[1]) < batch.lengths[:, None]
-        left, right = trained(batch), emit(session, batch.rows, batch.lengths)
-        difference = max(difference, float(np.abs(left - right)[inside].max()))
-        paths = [best_tags(crf, emissions, batch.lengths) for emissions in (left, right)]
-        others += int((paths[0] != paths[1]).any(axis=1).sum())
+        left = trained(batch)
+        path = best_tags(crf, left, batch.lengths)
+        for network in exported:
+            right = network.emit(batch.rows, batch.lengths)
+            difference = max(difference, float(np.abs(left - right)[inside].max()))
+            others += int((path != best_tags(crf, right, batch.lengths)).any(axis=1).sum())
     return {
         "sentences": sum(len(batch.lengths) for batch in batches),
         "largest_difference": difference,

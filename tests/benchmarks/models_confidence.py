@@ -12,7 +12,7 @@ from ner.tags import TokenSpan, decode_tags, tag_names
 from registry.calibration import Calibration, load_calibration
 from registry.crf import best_tags, load_crf, span_probabilities
 from registry.features import Featuriser, load_vocabulary
-from registry.onnx_tagger import emit, open_session
+from registry.onnx_tagger import open_network
 from training.batches import even_batches, number_sentences
 from training.sentences import cut_documents
 
@@ -20,7 +20,7 @@ from training.sentences import cut_documents
 def calibration_errors(package: Path, test: Sequence[LabelledText], labels: Sequence[str]) -> dict[str, float | None]:
     """Entity ECE over equal-mass bins. `softmax` is the product over a span's tokens of the network's own softmax,
     without the CRF; `marginal` the CRF's, `tempered` after the temperature alone."""
-    session, crf = open_session(package / "model.onnx"), load_crf(package / "crf.json")
+    network, crf = open_network(package), load_crf(package / "crf.json")
     calibration = load_calibration(package) or Calibration()
     cut = cut_documents(test, labels)
     corpus = number_sentences(
@@ -29,7 +29,7 @@ def calibration_errors(package: Path, test: Sequence[LabelledText], labels: Sequ
     scores: dict[str, list[float]] = {"softmax": [], "marginal": [], "tempered": []}
     is_right: list[bool] = []
     for batch in even_batches(corpus, 128):
-        emissions = emit(session, batch.rows, batch.lengths)
+        emissions = network.emit(batch.rows, batch.lengths)
         paths = best_tags(crf, emissions, batch.lengths)
         spans = [
             decode_tags([crf.tags[tag] for tag in path[:length]])

@@ -116,7 +116,7 @@ def _fine_tuned(work: Path, seed: int, other: Sequence[LabelledText], labels: Se
     for batch in epoch_batches(corpus, 16, np.random.default_rng(seed), word_dropout=settings.word_dropout):
         learner.learn(batch, settings.learning_rate * _FINE_TUNING_RATE)
     learner.crf.save(target / "crf.json")
-    export_networks([learner.network], target / "model.onnx")
+    export_networks([learner.network], target)
     return target
 
 

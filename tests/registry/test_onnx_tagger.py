@@ -184,7 +184,7 @@ def test_tagging_needs_no_training_framework_and_no_pickle(package: Path) -> Non
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "crf.json", "vocabulary.json"])
+@pytest.mark.parametrize("name", ["words.onnx", "recurrent.npz", "crf.json", "vocabulary.json"])
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_a_package_is_refused_when_a_file_is_damaged(package: Path, tmp_path: Path, name: str, damage: str) -> None:
     shutil.copytree(package, tmp_path / "copy")

@@ -1,5 +1,6 @@
 """The exported graph answers as the network, whatever the padding; and a difference is found when there is one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import onnx
 import pytest
 
 from ner.tags import tag_names
+from registry import bilstm
 from registry.features import Featuriser, build_vocabulary
-from registry.onnx_tagger import emit, open_session
+from registry.onnx_tagger import WholeNetwork, open_network
 from registry.recipes import OF_THE_RUN, get_recipe
 from tests.training.small_corpus import TINY, small_corpus
 from training.batches import Corpus, even_batches, number_sentences
@@ -46,7 +48,7 @@ class Exported:
         for weight in [*self.network.weights, *crf.weights]:
             weight.assign(0.4 * random.normal(size=weight.shape))
         crf.learned().save(folder / "crf.json")
-        export_networks([self.network], folder / "model.onnx")
+        export_networks([self.network], folder)
 
     def emit(self, batch: Any) -> Any:
         return self.network(batch.rows, batch.lengths, training=False).numpy()
@@ -65,13 +67,41 @@ def test_scores_and_tags_are_those_of_the_network(exported: Exported, size: int)
     assert parity["identical"]
 
 
-def test_scores_of_a_sentence_do_not_depend_on_its_batch(exported: Exported) -> None:
-    session = open_session(exported.folder / "model.onnx")
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_scores_of_a_sentence_do_not_depend_on_its_batch(exported: Exported, is_whole: bool) -> None:
+    network = WholeNetwork(exported.folder / "model.onnx") if is_whole else open_network(exported.folder)
     [batch] = even_batches(exported.corpus, len(exported.corpus))
-    together = emit(session, batch.rows, batch.lengths)
+    together = network.emit(batch.rows, batch.lengths)
     for rows, length, expected in zip(batch.rows, batch.lengths, together, strict=True):
-        alone = emit(session, rows[None, :length], np.array([length], dtype=np.int32))
+        alone = network.emit(rows[None, :length], np.array([length], dtype=np.int32))
         np.testing.assert_allclose(alone[0], expected[:length], atol=1e-6)
+
+
+def test_scores_stay_the_same_when_words_have_to_make_room(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = WholeNetwork(exported.folder / "model.onnx")
+    monkeypatch.setattr(bilstm, "_KEPT_BYTES", 5 * 2 * 4 * 12 * 4)
+    narrow = open_network(exported.folder)
+    for batch in [*even_batches(exported.corpus, 3), *even_batches(exported.corpus, 7)]:
+        inside = np.arange(batch.rows.shape[1]) < batch.lengths[:, None]
+        expected = whole.emit(batch.rows, batch.lengths)[inside]
+        np.testing.assert_allclose(narrow.emit(batch.rows, batch.lengths)[inside], expected, atol=1e-5)
+
+
+def test_threads_that_share_what_is_kept_of_words_get_their_own_scores(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = WholeNetwork(exported.folder / "model.onnx")
+    monkeypatch.setattr(bilstm, "_KEPT_BYTES", 9 * 2 * 4 * 12 * 4)
+    narrow = open_network(exported.folder)
+    batches = list(even_batches(exported.corpus, 3)) * 4
+
+    def furthest(batch: Any) -> float:
+        inside = np.arange(batch.rows.shape[1]) < batch.lengths[:, None]
+        gaps = narrow.emit(batch.rows, batch.lengths) - whole.emit(batch.rows, batch.lengths)
+        return float(np.abs(gaps[inside]).max())
+
+    with ThreadPoolExecutor(4) as threads:
+        assert max(threads.map(furthest, batches)) < 1e-5
 
 
 def test_a_difference_is_reported_when_the_network_changed_after_the_export(exported: Exported) -> None:
