@@ -225,5 +225,5 @@ def _run(crf: Crf, steps: Scores, emissions: Emissions, lengths: Lengths) -> _La
 def turned_places(tokens: int, lengths: Lengths) -> TagIds:
     """Where each token is when its sentence is read from the end, (tokens, sentences); past the end, where it was."""
     places = np.arange(tokens)[:, None]
-    ends = np.asarray(lengths)[None, :]
+    ends = np.asarray(lengths, dtype=np.int64)[None, :]
     return np.where(places < ends, ends - 1 - places, places)
