@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
-WORKERS ?= 2
+WORKERS ?= 3
 PARTS := api training workbench mlflow
 TAG ?= 0.1.0
 REGISTRY ?=
@@ -36,7 +36,7 @@ up-production: $(BIN)/.installed ## Start everything on PostgreSQL and Redis beh
 	@exec $(BIN)/workbench up --production
 
 test: $(BIN)/.installed ## Run every test, on SQLite and on PostgreSQL and Redis where they answer
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 heavy-test: $(BIN)/.installed ## What `make test` leaves out: tests that install packages or take minutes
 	@$(BIN)/python -m pytest -m heavy $(ARGS)
@@ -83,7 +83,7 @@ fuzz-test: $(BIN)/.installed ## 100,000 requests that nobody should send
 	@$(BIN)/python -m tests.benchmarks.fuzz $(ARGS)
 
 coverage: $(BIN)/.installed ## The same tests, and how much of the code they reach: build/coverage
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered \
 	  --cov-report=html:build/coverage --cov-report=xml:build/coverage.xml $(ARGS)
 
 audit: $(BIN)/.installed ## Known vulnerabilities in what the images install

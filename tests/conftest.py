@@ -19,6 +19,12 @@ POSTGRES = os.environ.get("NER_TEST_DATABASE_URL", "postgresql+psycopg2://postgr
 REDIS = os.environ.get("NER_TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests go first, so that no process is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def missing(reason: str) -> None:
     """Skip with the reason; where nothing may be missing (CI=true), fail with it."""
     if CI:

@@ -116,7 +116,7 @@ class RunningWorkbench:
         self._process.wait(10)
 
 
-def wait_until(condition: object, seconds: float = 60, what: str = "") -> None:
+def wait_until(condition: object, seconds: float = 240, what: str = "") -> None:
     """Poll a callable until it is true; an AssertionError names what never came."""
     assert callable(condition)
     deadline = time.monotonic() + seconds

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from tests.conftest import missing
 from tests.running import free_port
 
-_SECONDS = 60
+_SECONDS = 240
 _QUIET: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 # PostgreSQL refuses to run as root.
 _AS_POSTGRES: Any = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}

@@ -22,7 +22,7 @@ _QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-_PATIENCE_MS = 30_000
+_PATIENCE_MS = 90_000
 # Streamlit asks for these at the page's own address first, and then where they are.
 _PROBED = ("_stcore/host-config", "_stcore/health")
 expect.set_options(timeout=_PATIENCE_MS)

@@ -18,7 +18,7 @@ from tests.conftest import missing
 from tests.running import ROOT, free_port, wait_until
 
 FOLDER = ROOT / "deploy" / "monitoring"
-_SECONDS = 60
+_SECONDS = 240
 
 
 def binary(name: str) -> str:
