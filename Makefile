@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout heavy-test
+.PHONY: drill bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout heavy-test
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ bench-serving: $(BIN)/.installed ## How fast the API answers, beside its peers: 
 load: $(BIN)/.installed ## Offer a load and judge what comes back: make load PROFILE=normal|peak|stress|spike (DURATION, STEP in seconds): docs/load.md
 	@test -n "$(PROFILE)" || { echo "Name the profile: make load PROFILE=normal|peak|stress|spike"; exit 2; }
 	@$(BIN)/python -m tests.load $(PROFILE) $(if $(DURATION),--seconds $(DURATION)) $(if $(STEP),--step $(STEP)) $(ARGS)
+
+drill: $(BIN)/.installed ## Build, back up, destroy, restore and compare whole installations: make drill (ROWS=1000000): docs/recovery.md
+	@$(BIN)/python -m tests.benchmarks.drill $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 fuzz-test: $(BIN)/.installed ## 100,000 requests that nobody should send
 	@$(BIN)/python -m tests.benchmarks.fuzz $(ARGS)
