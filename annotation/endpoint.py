@@ -16,6 +16,7 @@ from annotation.sources import SuggestionSource
 from annotation.suggesting import Suggestion
 from ner.errors import SourceFailed
 from ner.tokens import tokenize
+from registry.addresses import Target, resolve
 
 TIMEOUT_SECONDS = 60.0
 _MOST_BYTES = 2 * 2**20
@@ -49,14 +50,16 @@ def ask_endpoint(
     labels: Sequence[str],
     guidelines: str = "",
     *,
+    may_be_private: bool = False,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> EndpointAnswer:
     """Send the text there and place what comes back. `guidelines` stand beside the source's own.
 
-    Raises SourceFailed when nothing usable comes back in time.
+    Raises RefusedAddress for a place that must not be sent to, SourceFailed when nothing usable comes back in time.
     """
     began = time.monotonic()
-    told = _post(source, key, _request(source, text, labels, guidelines), timeout_seconds)
+    target = endpoint_target(source, may_be_private=may_be_private)
+    told = _post(target, source.name, key, _request(source, text, labels, guidelines), timeout_seconds)
     entities = _entities(told)
     answer = place_entities(text, entities, labels, source)
     answer.seconds = time.monotonic() - began
@@ -66,6 +69,12 @@ def ask_endpoint(
         prices = source.content["price_in"] * answer.tokens_in + source.content["price_out"] * answer.tokens_out
         answer.cost = prices / 1e6
     return answer
+
+
+def endpoint_target(source: SuggestionSource, *, may_be_private: bool) -> Target:
+    """Where the source is asked, by the number that its name stands for now. Raises RefusedAddress."""
+    address = f"{source.content['url']}/chat/completions"
+    return resolve(address, may_be_private=may_be_private, allowed_by="endpoint_private_addresses")
 
 
 def place_entities(
@@ -156,33 +165,38 @@ def _request(source: SuggestionSource, text: str, labels: Sequence[str], guideli
     }
 
 
-def _post(source: SuggestionSource, key: str, body: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+def _post(target: Target, name: str, key: str, body: dict[str, Any], timeout_seconds: float) -> dict[str, Any]:
+    # What is packed could unpack to more than fits into memory.
+    headers = {"Host": target.host_header, "Accept-Encoding": "identity"}
+    headers |= {"Authorization": f"Bearer {key}"} if key else {}
     until = time.monotonic() + timeout_seconds
-    address = f"{source.content['url']}/chat/completions"
     content = b""
+    options: dict[str, Any] = {"json": body, "headers": headers, "extensions": {"sni_hostname": target.host}}
     try:
-        with httpx.stream("POST", address, json=body, headers=headers, timeout=timeout_seconds) as answer:
-            for piece in answer.iter_bytes():
+        with (
+            httpx.Client(timeout=timeout_seconds, follow_redirects=False, trust_env=False) as client,
+            client.stream("POST", target.url, **options) as answer,
+        ):
+            for piece in answer.iter_raw():
                 content += piece
                 if len(content) > _MOST_BYTES:
-                    raise SourceFailed(f"'{source.name}' sent more than {_MOST_BYTES // 2**20} MB; nothing was used.")
+                    raise SourceFailed(f"'{name}' sent more than {_MOST_BYTES // 2**20} MB; nothing was used.")
                 if time.monotonic() > until:
                     raise httpx.ReadTimeout("the whole answer took too long")
             status = answer.status_code
     except httpx.TimeoutException:
-        raise SourceFailed(f"'{source.name}' did not answer within {timeout_seconds:g} seconds.") from None
+        raise SourceFailed(f"'{name}' did not answer within {timeout_seconds:g} seconds.") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise SourceFailed(f"'{source.name}' cannot be reached: {type(error).__name__}.") from None
+        raise SourceFailed(f"'{name}' cannot be reached: {type(error).__name__}.") from None
     if status != 200:
-        raise SourceFailed(f"'{source.name}' answered with the status {status}.")
-    return _object(content, source.name)
+        raise SourceFailed(f"'{name}' answered with the status {status}.")
+    return _object(content, name)
 
 
 def _object(content: bytes, name: str) -> dict[str, Any]:
     try:
         told = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise SourceFailed(f"'{name}' did not answer with a JSON object.")
@@ -197,7 +211,7 @@ def _entities(told: dict[str, Any]) -> list[Any]:
         if choice.get("finish_reason") == "length":
             raise SourceFailed("The endpoint cut its answer off before it was whole; nothing of it was used.")
         entities = json.loads(said)["entities"]
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError):
         raise SourceFailed("The endpoint's answer does not hold the list of entities that it was asked for.") from None
     if not isinstance(entities, list):
         raise SourceFailed("The endpoint's answer does not hold the list of entities that it was asked for.")

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.routing import APIRoute
 
+from api.deprecation import deprecation_of
 from api.roles import access_of, guarded_router, public
 from ner.errors import NotFound
 
@@ -87,6 +88,8 @@ def _document(app: Any) -> dict[str, Any]:
             for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
                 _secure(operation, access_of(route.endpoint))
+                if deprecation_of(route.endpoint) is not None:
+                    operation["deprecated"] = True
     return document
 
 

@@ -1,7 +1,7 @@
 """Sources of suggestions beside the model: kept for each dataset, and an endpoint elsewhere asked on demand."""
 
 from annotation.datasets import get_document
-from annotation.endpoint import ask_endpoint
+from annotation.endpoint import ask_endpoint, endpoint_target
 from annotation.guidelines import guidelines_of
 from annotation.offers import outcomes
 from annotation.sources import SuggestionSource, delete_source, list_sources, load_source, save_source
@@ -43,6 +43,8 @@ def save(name: str, source: str, body: SourceRequest, wiring: Wired, caller: Cal
         saved = save_source(
             connection, name, source, body.kind, body.content, enabled=body.enabled, actor=caller.name, sealed=sealed
         )
+        if saved.kind == "endpoint":
+            endpoint_target(saved, may_be_private=wiring.settings.endpoint_private_addresses)
     return _shape(saved)
 
 
@@ -71,7 +73,8 @@ def ask(document_id: str, body: AskRequest, wiring: Wired, caller: Called) -> As
         details = {"dataset": document.dataset, "source": source.name, "version": source.version}
         audit.append(connection, actor=caller.name, action="source.asked", subject=document_id, details=details)
     guidelines = "\n".join(f"{one.label}: {one.words}" for one in written)
-    answer = ask_endpoint(source, key, document.text, dataset.labels, guidelines)
+    may_be_private = wiring.settings.endpoint_private_addresses
+    answer = ask_endpoint(source, key, document.text, dataset.labels, guidelines, may_be_private=may_be_private)
     return AskAnswer(
         suggestions=[suggestion_shape(one) for one in answer.suggestions],
         left_out=answer.left_out,

@@ -27,7 +27,8 @@ def list_all(wiring: Wired) -> WebhookList:
 @role("admin")
 def create(body: WebhookRequest, wiring: Wired, caller: Called) -> WebhookCreated:
     """Tell a receiver of alerts from now on. Its secret is shown this one time."""
-    resolve(body.url, may_be_private=wiring.settings.webhook_private_addresses)
+    may_be_private = wiring.settings.webhook_private_addresses
+    resolve(body.url, may_be_private=may_be_private, allowed_by=webhooks.PRIVATE_SETTING)
     with wiring.database.transaction() as connection:
         made, signing = webhooks.create_webhook(
             connection, wiring.secret, name=body.name, url=body.url, severities=body.severities, actor=caller.name

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     webhook_private_addresses: bool = Field(
         False, description="Whether webhooks may go to private addresses, and by plain HTTP."
     )
+    endpoint_private_addresses: bool = Field(
+        False, description="Whether endpoints of suggestions may have private addresses, and plain HTTP."
+    )
     measure_seconds: float = Field(300, gt=0, description="How often the worker measures versions against traffic.")
     gauge_seconds: float = Field(15, gt=0, description="How often a process reads what it shows Prometheus of them.")
     ray_address: str = Field("", description="Ray cluster of bulk and sweeps; empty means processes of this machine.")

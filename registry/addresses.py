@@ -1,7 +1,8 @@
 """Where this installation may send to: not into its own network, unless it was told that it may.
 
 A name is resolved once, every address of it is checked, and the connection goes to the checked address; so a name
-that means another address a moment later leads nowhere else.
+that means another address a moment later leads nowhere else. Addresses of the link itself are refused always: clouds
+hand out a machine's credentials there.
 """
 
 import ipaddress
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from ner.errors import InvalidInput
 
 _PORTS = {"https": 443, "http": 80}
+_METADATA = ipaddress.ip_network("fd00:ec2::/32")  # where Amazon's machines find their own credentials by IPv6
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind a NAT64 gateway, RFC 6052
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -43,8 +45,10 @@ class Target:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def resolve(url: str, *, may_be_private: bool) -> Target:
-    """Check an address, and find the number that it stands for now. Raises RefusedAddress."""
+def resolve(url: str, *, may_be_private: bool, allowed_by: str) -> Target:
+    """Check an address, and find the number that it stands for now. `allowed_by` names the setting that lets it be a
+    private one. Raises RefusedAddress.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -52,29 +56,37 @@ def resolve(url: str, *, may_be_private: bool) -> Target:
         raise RefusedAddress("This is not a web address; write it like https://example.org/path.") from None
     host = parts.hostname
     if parts.scheme not in _PORTS or not host or parts.username is not None:
-        raise RefusedAddress("A webhook's address begins with https:// and a host, and holds no user and password.")
+        raise RefusedAddress("An address to send to begins with https:// and a host, and holds no user and password.")
     if parts.scheme == "http" and not may_be_private:
-        raise RefusedAddress("A webhook's address begins with https://, so that nobody on the way reads it.")
+        raise RefusedAddress("An address to send to begins with https://, so that nobody on the way reads it.")
     number = port or _PORTS[parts.scheme]
     addresses = _addresses(host, number)
+    if any(is_of_the_link(address) for address in addresses):
+        raise RefusedAddress(f"{host} is an address of the link itself, where a machine's own credentials may lie.")
     if not may_be_private and any(is_private(address) for address in addresses):
-        raise RefusedAddress(
-            f"{host} is an address inside a private network, where webhooks must not go; "
-            "NER_WEBHOOK_PRIVATE_ADDRESSES=true allows it."
-        )
+        raise RefusedAddress(f"{host} is an address inside a private network; NER_{allowed_by.upper()}=true allows it.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme, host, str(addresses[0]), number, path)
 
 
+def is_of_the_link(address: Address) -> bool:
+    """Whether an address is link-local, or one of a cloud's metadata service."""
+    inner = _inner(address)
+    return is_of_the_link(inner) if inner is not None else address.is_link_local or address in _METADATA
+
+
 def is_private(address: Address) -> bool:
     """Whether an address is not one of the public internet: private, loopback, link-local, multicast, reserved."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _TRANSLATED:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_private(inner)
-    return not address.is_global or address.is_multicast
+    inner = _inner(address)
+    return is_private(inner) if inner is not None else not address.is_global or address.is_multicast
+
+
+def _inner(address: Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address stands for, where it does."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return None
+    inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if inner is None and address in _TRANSLATED else inner
 
 
 def _addresses(host: str, port: int) -> list[Address]:

@@ -17,7 +17,7 @@ from ner.database import Database, utc_now
 from ner.errors import NerError, NotFound
 from ner.tables import deliveries, webhooks
 from registry.addresses import resolve
-from registry.webhooks import signing_secret
+from registry.webhooks import PRIVATE_SETTING, signing_secret
 
 PAUSES_SECONDS = (5, 30, 120, 600, 3_600, 4 * 3_600, 12 * 3_600)
 """After each failed attempt; after the last one the delivery is given up."""
@@ -104,7 +104,7 @@ def _attempt(
         with database.reading() as connection:
             url = connection.scalar(sa.select(webhooks.c.url).where(webhooks.c.id == delivery.webhook_id))
             signing = signing_secret(connection, secret, delivery.webhook_id)
-        target = resolve(str(url), may_be_private=may_be_private)
+        target = resolve(str(url), may_be_private=may_be_private, allowed_by=PRIVATE_SETTING)
         body, moment = delivery.body.encode(), int(time.time())
         headers = {
             "Host": target.host_header,

@@ -23,6 +23,8 @@ from ner.tables import deliveries, webhooks
 from registry import audit
 from registry.keys import derived_key
 
+PRIVATE_SETTING = "webhook_private_addresses"
+"""The setting that lets receivers have private addresses."""
 _NONCE_BYTES = 12
 _OPENING = "whsec_"
 _MOST_KEPT = 1_000

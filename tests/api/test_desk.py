@@ -15,6 +15,7 @@ from annotation.endpoint import ask_endpoint
 from annotation.sources import SuggestionSource
 from ner.database import utc_now
 from ner.errors import SourceFailed
+from ner.settings import Settings
 from tests.api.rooms import Room
 
 TEXT = "Ada left Oslo, then Oslo forgot her"
@@ -28,6 +29,11 @@ def language_model() -> Iterator[str]:
     assert process.stdout is not None
     yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
     process.communicate(timeout=10)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"endpoint_private_addresses": True})
 
 
 @pytest.fixture
@@ -144,7 +150,8 @@ def test_an_endpoint_that_fails_is_named_in_one_sentence(language_model: str, mo
     source = SuggestionSource("llm", "endpoint", content, 1, True, "ada", utc_now())
 
     with pytest.raises(SourceFailed, match=sentence):
-        ask_endpoint(source, "", TEXT, ["per", "geo"], timeout_seconds=0.4 if model == "slow" else 20)
+        seconds = 0.4 if model == "slow" else 20
+        ask_endpoint(source, "", TEXT, ["per", "geo"], may_be_private=True, timeout_seconds=seconds)
 
 
 def test_an_endpoint_that_is_not_there_is_a_bad_gateway(news: Room) -> None:

@@ -20,8 +20,8 @@ PUBLIC = ("93.184.216.34", "8.8.8.8", "2606:2800:220:1:248:1893:25c8:1946", "::f
 def test_an_address_is_private_when_it_is_not_of_the_public_internet(address: str) -> None:
     assert is_private(ipaddress.ip_address(address))
     host = f"[{address}]" if ":" in address else address
-    with pytest.raises(RefusedAddress, match="private network"):
-        resolve(f"https://{host}/hook", may_be_private=False)
+    with pytest.raises(RefusedAddress, match=r"private network|the link itself"):
+        resolve(f"https://{host}/hook", may_be_private=False, allowed_by="webhook_private_addresses")
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -38,13 +38,13 @@ def test_an_address_of_the_public_internet_is_not_private(address: str) -> None:
 )
 def test_an_address_is_refused_when_it_is_no_plain_https_address(url: str) -> None:
     with pytest.raises(RefusedAddress):
-        resolve(url, may_be_private=False)
+        resolve(url, may_be_private=False, allowed_by="webhook_private_addresses")
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "localhost", "0177.0.0.1"])
 def test_another_way_of_writing_a_private_address_is_refused_all_the_same(host: str) -> None:
     with pytest.raises(RefusedAddress):
-        resolve(f"https://{host}/", may_be_private=False)
+        resolve(f"https://{host}/", may_be_private=False, allowed_by="webhook_private_addresses")
 
 
 def test_a_name_is_refused_when_any_of_its_addresses_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_a_name_is_refused_when_any_of_its_addresses_is_private(monkeypatch: pyt
 
     monkeypatch.setattr(socket, "getaddrinfo", both)
     with pytest.raises(RefusedAddress):
-        resolve("https://two-faced.example/", may_be_private=False)
+        resolve("https://two-faced.example/", may_be_private=False, allowed_by="webhook_private_addresses")
 
 
 def test_the_connection_goes_to_the_number_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,10 +63,18 @@ def test_the_connection_goes_to_the_number_that_was_checked(monkeypatch: pytest.
         return [(socket.AF_INET, 1, 6, "", (next(answers), 8443))]
 
     monkeypatch.setattr(socket, "getaddrinfo", changing)
-    target = resolve("https://hook.example:8443/a/b?c=d", may_be_private=False)
+    target = resolve("https://hook.example:8443/a/b?c=d", may_be_private=False, allowed_by="webhook_private_addresses")
     assert (target.url, target.host_header) == ("https://93.184.216.34:8443/a/b?c=d", "hook.example:8443")
 
 
 def test_a_private_address_and_plain_http_are_taken_when_they_may_be() -> None:
-    target = resolve("http://127.0.0.1:8080/hook", may_be_private=True)
+    target = resolve("http://127.0.0.1:8080/hook", may_be_private=True, allowed_by="webhook_private_addresses")
     assert (target.url, target.host_header) == ("http://127.0.0.1:8080/hook", "127.0.0.1:8080")
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "2852039166"]
+)
+def test_an_address_of_the_link_is_refused_even_where_private_ones_may_be(host: str) -> None:
+    with pytest.raises(RefusedAddress, match="credentials"):
+        resolve(f"http://{host}/latest/meta-data", may_be_private=True, allowed_by="webhook_private_addresses")
