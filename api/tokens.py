@@ -14,9 +14,10 @@ from registry import passwords, refresh_tokens
 from registry.keys import get_user, prefix_of
 
 REFRESH_DAYS = 30
-# An hour, across all processes: by name and address together, and by address alone.
+# An hour, across all processes: by name and address together, by address alone, and by name from wherever.
 _ATTEMPTS_BY_NAME = 10
 _ATTEMPTS_BY_ADDRESS = 100
+_ATTEMPTS_FROM_ANYWHERE = 100
 
 router = guarded_router(prefix="/api/v1", tags=["people"])
 
@@ -86,6 +87,8 @@ async def check_attempt(request: Request, wiring: Wiring, name: str) -> None:
     wiring.rates.check(await wiring.rates.spend(f"sign-in:{address}", _ATTEMPTS_BY_ADDRESS))
     if name:
         wiring.rates.check(await wiring.rates.spend(f"sign-in:{address}:{name}", _ATTEMPTS_BY_NAME))
+        # Who guesses may come from many addresses, or from one that lets them write any into their requests.
+        wiring.rates.check(await wiring.rates.spend(f"sign-in name:{name}", _ATTEMPTS_FROM_ANYWHERE))
 
 
 def open_tokens(wiring: Wiring, kind: AccountKind, subject: str) -> Tokens:

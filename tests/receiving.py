@@ -1,5 +1,6 @@
 """A receiver of webhooks: a real HTTP server that writes down what it is told and answers as it is bidden."""
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ class Received:
 
 @dataclass
 class Receiver:
-    """`answers` are the next statuses, then 204 for ever; `location` goes with a redirect."""
+    """`answers` are the next statuses, then 204 for ever; `location` goes with redirects, `content` with any answer."""
 
     url: str = ""
     received: list[Received] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     location: str = ""
+    content: bytes = b""
 
 
 @contextmanager
@@ -39,8 +41,10 @@ def receiving() -> Iterator[Receiver]:
             self.send_response(receiver.answers.pop(0) if receiver.answers else 204)
             if receiver.location:
                 self.send_header("Location", receiver.location)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(receiver.content)))
             self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(receiver.content)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
