@@ -1,42 +1,115 @@
 """Signing in with an identity that an OpenID Connect provider vouches for.
 
-Whoever talked to the provider (the workbench, or a program) hands in its ID token; what comes back is this API's own
-pair of tokens. The person is found by their verified e-mail address, and added where there is none.
+A program hands in the provider's ID token and gets this API's own pair of tokens. A browser is sent to the provider
+and comes back with a code; it gets the cookie that every other way of signing in gives. The person is found by their
+verified e-mail address, and added where there is none.
 """
 
 import asyncio
-import functools
+import datetime as dt
+import secrets
+from dataclasses import asdict
 
-import httpx
 import jwt
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
 
+from api import provider
 from api.bodies import refusals
+from api.links import address
+from api.provider import Errand
 from api.roles import Wired, guarded_router, public
 from api.schemas.tokens import IdTokenRequest, Tokens
-from api.tokens import open_tokens
+from api.tokens import check_attempt, open_tokens
 from api.wiring import Wiring
+from ner.database import utc_now
 from ner.errors import NotFound, NotSignedIn
-from registry.keys import create_user, find_user
+from registry.keys import create_user, find_user, fingerprint
 
-# Signatures by a public key only: with any other, whoever can check a token can make one.
-_ALGORITHMS = ("RS256", "ES256", "EdDSA")
-_LEEWAY_SECONDS = 30
-_TIMEOUT_SECONDS = 5
+_COOKIE, _PATH = "ner_errand", "/sign-in/provider"
+_MINUTES = 10
 
-router = guarded_router(prefix="/api/v1", tags=["people"])
+router = guarded_router(tags=["people"])
 
 
-@router.post("/token/oidc", response_model=Tokens, responses=refusals(401, 404, 422))
+@router.post("/api/v1/token/oidc", response_model=Tokens, responses=refusals(401, 404, 422))
 @public
 async def sign_in(body: IdTokenRequest, wiring: Wired) -> Tokens:
     """Tokens for the person whom the provider's ID token names."""
-    return await asyncio.to_thread(_sign_in, wiring, body.id_token)
+    _require_provider(wiring)
+
+    def check() -> Tokens:
+        name = provider.verified_name(wiring.settings, body.id_token)
+        _welcome(wiring, name)
+        return open_tokens(wiring, "user", name)
+
+    return await asyncio.to_thread(check)
 
 
-def _sign_in(wiring: Wiring, id_token: str) -> Tokens:
+@router.get(_PATH, response_class=RedirectResponse, status_code=303, responses=refusals(401, 404, 422, 429))
+@public
+async def leave(request: Request, wiring: Wired) -> Response:
+    """Send the browser to the provider. What must come back with it waits in a signed cookie, for ten minutes."""
+    _require_provider(wiring)
+    await check_attempt(request, wiring, "")
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    errand = Errand(state, nonce, verifier, address(request, f"{_PATH}/callback").rstrip("?"))
+    response = RedirectResponse(await asyncio.to_thread(provider.way_to, wiring.settings, errand), status_code=303)
+    claims = asdict(errand) | {"exp": utc_now() + dt.timedelta(minutes=_MINUTES)}
+    response.set_cookie(
+        _COOKIE,
+        jwt.encode(claims, _key(wiring), algorithm="HS256"),
+        max_age=60 * _MINUTES,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+        path=_PATH,
+    )
+    return response
+
+
+@router.get(
+    f"{_PATH}/callback", response_class=RedirectResponse, status_code=303, responses=refusals(401, 404, 422, 429)
+)
+@public
+async def come_back(request: Request, wiring: Wired, state: str = "", code: str = "") -> Response:
+    """The browser returns from the provider: it is signed in and sent to the workbench."""
+    _require_provider(wiring)
+    await check_attempt(request, wiring, "")
+    errand = _errand(request, wiring)
+    if not secrets.compare_digest(state.encode(), errand.state.encode()):
+        raise NotSignedIn("This sign-in was started in another window; start again.")
+    if not code:
+        raise NotSignedIn("The provider did not let you in; start again, or ask whoever runs it.")
+    name = await asyncio.to_thread(provider.redeem, wiring.settings, errand, code)
+    await asyncio.to_thread(_welcome, wiring, name)
+    response = RedirectResponse("/", status_code=303)
+    response.delete_cookie(_COOKIE, path=_PATH, httponly=True, samesite="lax")
+    wiring.callers.set_cookie(request, response, wiring.callers.session_of("user", name))
+    return response
+
+
+def _require_provider(wiring: Wiring) -> None:
     if not wiring.settings.oidc_issuer:
         raise NotFound("Signing in with OpenID Connect is not set up here: NER_OIDC_ISSUER is empty.")
-    name = _verified_name(wiring, id_token)
+
+
+def _errand(request: Request, wiring: Wiring) -> Errand:
+    try:
+        claims = jwt.decode(
+            request.cookies.get(_COOKIE, ""), _key(wiring), algorithms=["HS256"], options={"require": ["exp"]}
+        )
+        return Errand(claims["state"], claims["nonce"], claims["verifier"], claims["redirect_uri"])
+    except (jwt.PyJWTError, KeyError) as error:
+        raise NotSignedIn("This sign-in took too long, or was started in another browser; start again.") from error
+
+
+def _key(wiring: Wiring) -> str:
+    return fingerprint(wiring.secret, "errand to a provider", "")
+
+
+def _welcome(wiring: Wiring, name: str) -> None:
+    """Add the person where they are new. Raises NotSignedIn for one who was disabled."""
     with wiring.database.transaction() as connection:
         user = find_user(connection, name)
         if user is None:
@@ -44,34 +117,3 @@ def _sign_in(wiring: Wiring, id_token: str) -> Tokens:
         if user.disabled_at is not None:
             raise NotSignedIn(f"'{name}' may not sign in any more.")
     wiring.callers.forget()
-    return open_tokens(wiring, "user", name)
-
-
-def _verified_name(wiring: Wiring, id_token: str) -> str:
-    """The e-mail address that the provider has verified. Raises NotSignedIn."""
-    try:
-        claims = jwt.decode(
-            id_token,
-            _keys_of(wiring.settings.oidc_issuer).get_signing_key_from_jwt(id_token).key,
-            algorithms=list(_ALGORITHMS),
-            audience=wiring.settings.oidc_client_id,
-            issuer=wiring.settings.oidc_issuer,
-            leeway=_LEEWAY_SECONDS,
-            options={"require": ["exp", "iat", "aud", "iss", "sub"]},
-        )
-    except (jwt.PyJWTError, httpx.HTTPError, ValueError, KeyError) as error:
-        raise NotSignedIn("This identity cannot be verified; sign in with the provider again.") from error
-    email = claims.get("email")
-    if not isinstance(email, str) or not email or claims.get("email_verified") is not True:
-        raise NotSignedIn("The provider has not verified an e-mail address of this identity.")
-    return email.lower()
-
-
-@functools.lru_cache(maxsize=4)
-def _keys_of(issuer: str) -> jwt.PyJWKClient:
-    """The provider's public keys, fetched when one is met that is not known."""
-    address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-    described = httpx.get(address, timeout=_TIMEOUT_SECONDS).raise_for_status().json()
-    if described["issuer"] != issuer:
-        raise ValueError(f"{address} speaks for another issuer")
-    return jwt.PyJWKClient(described["jwks_uri"], timeout=_TIMEOUT_SECONDS)

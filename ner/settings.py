@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     sign_in_hours: int = Field(12, ge=1, le=720, description="How long a browser stays signed in.")
     oidc_issuer: str = Field("", description="OpenID Connect provider whose people may sign in; empty means none.")
     oidc_client_id: str = Field("", description="What the provider calls this installation.")
+    oidc_client_secret: str = Field("", description="The secret that it shares with the provider.", repr=False)
+    oidc_name: str = Field("your organisation", description="What the sign-in page calls the provider.")
     oidc_role: Role = Field("viewer", description="Role of a person who signs in by the provider for the first time.")
     cors_origins: list[str] = Field(
         default_factory=list, description="Origins of other sites whose pages may call the API with a key."

@@ -119,6 +119,10 @@ class Operations(AlertOperations):
         """Who this caller is: name and role."""
         return self._get("session")
 
+    def sign_in_ways(self) -> Body:
+        """`provider`: what the OpenID Connect provider is called, or None. Needs no key."""
+        return self._get("sign-in")
+
     def audit(self, *, limit: int | None = None, offset: int | None = None) -> Body:
         """Entries of the audit trail."""
         return self._get("audit", limit=limit, offset=offset)
@@ -149,6 +153,11 @@ class Operations(AlertOperations):
     def create_user(self, name: str, role: str) -> Body:
         """Add a person."""
         return self._post("users", {"name": name, "role": role})
+
+    def set_password(self, name: str, password: str) -> None:
+        """Replace a person's password: the caller's own, or anybody's for an administrator."""
+        path = f"/api/v1/users/{quote(name, safe='')}/password"
+        self.transport.call("PUT", path, json={"password": password}, is_idempotent=True)
 
     def sign_in_link(self, name: str) -> Body:
         """A link that signs that person in once: `{"url", "expires_at"}`."""

@@ -27,6 +27,7 @@ class Visitor:
 
     name: str
     role: Role
+    is_person: bool = True
 
     def reaches(self, needed: Role) -> bool:
         """Whether this visitor's role holds what `needed` holds."""
@@ -80,7 +81,7 @@ def visitor() -> Visitor | None:
         if error.status in {401, 403}:
             return None
         raise
-    return Visitor(str(body["name"]), as_role(str(body["role"])))
+    return Visitor(str(body["name"]), as_role(str(body["role"])), body["kind"] == "person")
 
 
 def public_address() -> str:

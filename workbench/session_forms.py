@@ -1,4 +1,4 @@
-"""Signing in with a key and signing out: the two things that only the browser itself can do, for the cookie's sake.
+"""Signing in and out: the things that only the browser itself can do, for the cookie's sake.
 
 The cookie is HttpOnly, so it is set and cleared by the API's answers to requests that the browser makes.
 """
@@ -6,10 +6,10 @@ The cookie is HttpOnly, so it is set and cleared by the API's answers to request
 import streamlit as st
 
 _CSS = """
-form { display: flex; gap: .5rem; margin: 0; }
+form { display: flex; flex-wrap: wrap; gap: .5rem; margin: 0; }
 input, button { font: inherit; color: inherit; border-radius: var(--st-base-radius); padding: .5rem .75rem;
   border: 1px solid var(--st-border-color); background: var(--st-background-color); }
-input { flex: 1; min-width: 0; }
+input { flex: 1; min-width: 10rem; }
 input:focus-visible, button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 1px; }
 button { cursor: pointer; white-space: nowrap; }
 button:hover { border-color: var(--st-primary-color); color: var(--st-primary-color); }
@@ -20,13 +20,11 @@ p { margin: .5rem 0 0; color: var(--st-red-color); font-size: .875rem; }
 p:empty { display: none; }
 """
 
-_SIGN_IN_HTML = """
-<form>
-  <input type="password" name="key" autocomplete="current-password" aria-label="API key" placeholder="API key" required>
-  <button class="first" type="submit">Sign in</button>
-</form>
-<p role="alert"></p>
-"""
+_FORM = '<form>{fields}<button class="{weight}" type="submit">Sign in</button></form><p role="alert"></p>'
+_FIELD = '<input type="{kind}" name="{name}" autocomplete="{fill}" aria-label="{label}" placeholder="{label}" required>'
+_NAME = _FIELD.format(kind="text", name="name", fill="username", label="Name")
+_PASSWORD = _FIELD.format(kind="password", name="password", fill="current-password", label="Password")
+_KEY = _FIELD.format(kind="password", name="key", fill="off", label="API key")
 
 _SIGN_IN_JS = """
 export default function ({ parentElement }) {
@@ -43,7 +41,7 @@ export default function ({ parentElement }) {
       const answer = await fetch("/api/v1/session", {
         method: "POST",
         headers: { "Content-Type": "application/json", "X-Requested-With": "workbench" },
-        body: JSON.stringify({ key: form.elements.key.value.trim() }),
+        body: JSON.stringify(Object.fromEntries(new FormData(form))),
       });
       if (answer.ok) { window.location.reload(); return; }
       const body = await answer.json().catch(() => ({}));
@@ -71,9 +69,16 @@ export default function ({ parentElement }) {
 """
 
 
-def draw_sign_in_form() -> None:
-    """A field for an API key; the browser posts it, keeps the cookie and loads the page again."""
-    st.components.v2.component("ner_sign_in", html=_SIGN_IN_HTML, css=_CSS, js=_SIGN_IN_JS)(key="sign_in_form")
+def draw_password_form() -> None:
+    """Name and password; the browser posts them, keeps the cookie and loads the page again."""
+    html = _FORM.format(fields=_NAME + _PASSWORD, weight="first")
+    st.components.v2.component("ner_sign_in_password", html=html, css=_CSS, js=_SIGN_IN_JS)(key="password_form")
+
+
+def draw_key_form() -> None:
+    """A field for an API key, in the same way."""
+    html = _FORM.format(fields=_KEY, weight="")
+    st.components.v2.component("ner_sign_in_key", html=html, css=_CSS, js=_SIGN_IN_JS)(key="key_form")
 
 
 def draw_sign_out_button() -> None:

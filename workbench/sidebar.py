@@ -18,6 +18,28 @@ def draw_sidebar(person: Visitor) -> None:
             st.markdown(f":material/person: {_plain(person.name)} :small[{person.role}]", width="content")
             with st.container(width=70):
                 draw_sign_out_button()
+        if person.is_person:
+            _draw_password(person.name)
+
+
+def _draw_password(name: str) -> None:
+    """A person may choose a password; with it they need no link the next time."""
+    with st.popover("Set a password", icon=":material/password:", type="tertiary"), st.form("password", border=False):
+        first = st.text_input(
+            "New password", type="password", autocomplete="new-password", help="12 characters or more."
+        )
+        again = st.text_input("Once more", type="password", autocomplete="new-password")
+        if not st.form_submit_button("Set the password", type="primary"):
+            return
+        if first != again:
+            st.error("The two are not the same; type both again.")
+            return
+        try:
+            api().set_password(name, first)
+        except ApiError as error:
+            st.error(error.message)
+            return
+        st.success("From now on you can sign in with your name and this password.")
 
 
 def _who_answers() -> str:

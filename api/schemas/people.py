@@ -88,10 +88,21 @@ class SignInLink(BaseModel):
 class SessionShape(BaseModel):
     name: str
     role: Role
+    kind: Literal["person", "key"] = Field(description="A person may set a password; a key may not.")
 
 
 class SessionRequest(Shape):
-    key: str = Field(max_length=200, description="An API key.")
+    """A key, or a name with its password."""
+
+    key: str | None = Field(None, max_length=200, description="An API key.")
+    name: str | None = Field(None, max_length=100)
+    password: str | None = Field(None, max_length=200)
+
+
+class SignInWays(BaseModel):
+    """Beside a link, a key and a password, which everybody may have."""
+
+    provider: str | None = Field(description="What the OpenID Connect provider is called; null where there is none.")
 
 
 class DemoRequest(Shape):

@@ -26,7 +26,11 @@ def test_a_key_is_recognised_when_it_is_sent_as(form: str, light_room: Room) -> 
     key = light_room.key("engineer", name="the app")
     headers = {"X-API-Key": key} if form == "X-API-Key" else {"Authorization": f"{form} {key}"}
 
-    assert light_room.client.get(SESSION, headers=headers).json() == {"name": "the app", "role": "engineer"}
+    assert light_room.client.get(SESSION, headers=headers).json() == {
+        "name": "the app",
+        "role": "engineer",
+        "kind": "key",
+    }
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,7 @@ def test_a_key_is_refused_at_once_when_it_was_revoked_through_this_process(room:
     admin = room.headers("admin")
     made = room.client.post("/api/v1/keys", json={"name": "app"}, headers=admin).json()
     headers = {"X-API-Key": made["key"]}
-    assert room.client.get(SESSION, headers=headers).json() == {"name": "app", "role": "viewer"}
+    assert room.client.get(SESSION, headers=headers).json() == {"name": "app", "role": "viewer", "kind": "key"}
 
     for _ in range(2):
         assert room.client.delete(f"/api/v1/keys/{made['id']}", headers=admin).status_code == 204
@@ -107,7 +111,7 @@ def test_a_link_signs_in_once(room: Room) -> None:
     cookie = first.headers["Set-Cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    assert room.client.get(SESSION).json() == {"name": "ada", "role": "annotator"}
+    assert room.client.get(SESSION).json() == {"name": "ada", "role": "annotator", "kind": "person"}
 
     room.client.cookies.clear()
     second = room.client.get("/sign-in", params={"token": token}, follow_redirects=False)
@@ -135,7 +139,7 @@ def test_an_administrator_gives_a_person_a_link(room: Room) -> None:
     assert link["url"].startswith("http://workbench.test/sign-in?token=")
     assert dt.datetime.fromisoformat(link["expires_at"]) > utc_now()
     room.client.get(link["url"], follow_redirects=False)
-    assert room.client.get(SESSION).json() == {"name": "Zoë", "role": "reviewer"}
+    assert room.client.get(SESSION).json() == {"name": "Zoë", "role": "reviewer", "kind": "person"}
 
 
 def test_a_person_is_added_once(room: Room) -> None:
@@ -151,7 +155,7 @@ def test_a_person_is_added_once(room: Room) -> None:
 def test_a_session_opened_with_a_key_ends_with_the_key(room: Room) -> None:
     key = room.key("annotator", name="the laptop")
     opened = room.client.post(SESSION, json={"key": f" {key}\n"})
-    assert opened.json() == {"name": "the laptop", "role": "annotator"}
+    assert opened.json() == {"name": "the laptop", "role": "annotator", "kind": "key"}
     assert room.client.get(SESSION).status_code == 200
 
     with room.database.transaction() as connection:
@@ -177,7 +181,7 @@ def test_a_session_serves_as_a_bearer_token_too(room: Room) -> None:
 
     answer = room.client.get(SESSION, headers={"Authorization": f"Bearer {token}"})
 
-    assert answer.json() == {"name": "ada", "role": "annotator"}
+    assert answer.json() == {"name": "ada", "role": "annotator", "kind": "person"}
 
 
 def test_signing_out_clears_the_cookie(room: Room) -> None:

@@ -40,7 +40,7 @@ def test_a_person_signs_in_by_password_for_a_quarter_of_an_hour(room: Room) -> N
     _person(room)
     tokens = _sign_in(room)
 
-    assert _who(room, tokens["access_token"]).json() == {"name": "ada", "role": "annotator"}
+    assert _who(room, tokens["access_token"]).json() == {"name": "ada", "role": "annotator", "kind": "person"}
     claims = jwt.decode(
         tokens["access_token"],
         keys.derived_key(secret_key(room.settings), "session"),
@@ -164,3 +164,14 @@ def test_a_key_with_scopes_does_nothing_else(light_room: Room) -> None:
         key for key in light_room.client.get("/api/v1/keys", headers=admin).json()["keys"] if key["name"] == "app"
     ]
     assert shown["scopes"] == ["predict"]
+
+
+def test_a_browser_signs_in_with_a_name_and_a_password(room: Room) -> None:
+    _person(room)
+    wrong = room.client.post(SESSION, json={"name": "ada", "password": "wrong"})
+    assert wrong.status_code == 401
+    assert room.client.post(SESSION, json={"name": "ada"}).status_code == 422
+    opened = room.client.post(SESSION, json={"name": "ada", "password": PASSWORD})
+    assert opened.json() == {"name": "ada", "role": "annotator", "kind": "person"}
+    assert room.client.get(SESSION).json() == {"name": "ada", "role": "annotator", "kind": "person"}
+    room.client.cookies.clear()

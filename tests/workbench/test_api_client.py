@@ -104,6 +104,8 @@ def test_keys_people_and_demos_are_made_and_ended(client: ApiClient) -> None:
     assert keys[made["id"]]["revoked_at"]
     client.create_user("zoë", "annotator")
     assert "/sign-in?token=" in client.sign_in_link("zoë")["url"]
+    client.set_password("zoë", "correct horse battery staple")
+    assert client.sign_in_ways() == {"provider": None}
     demo = client.create_demo(version="1.0.0", hours=1)
     token = demo["url"].rpartition("token=")[2]
     assert client.answer_demo(token, "Oslo")["left"]["model_version"] == "1.0.0"

@@ -102,6 +102,16 @@ def link_user(name: str, as_json: bool) -> None:
     show(link, as_json, lambda it: str(it["url"]))
 
 
+@users.command("password")
+@click.argument("name")
+@json_option
+def set_password(name: str, as_json: bool) -> None:
+    """Set a person's password. It is asked for, never given on the command line."""
+    password = click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True)
+    Server().put(f"/api/v1/users/{name}/password", {"password": password})
+    show({"name": name}, as_json, lambda it: f"{it['name']} signs in with the new password.")
+
+
 @users.command("list")
 @json_option
 def list_users(as_json: bool) -> None:
