@@ -3,6 +3,7 @@
 import uvicorn
 
 from api.main import create_app
+from api.shedding import shed
 from ner.logs import configure_logs
 from ner.memory import keep_memory_low
 from ner.settings import load_settings
@@ -13,8 +14,10 @@ def main() -> None:
     keep_memory_low()
     settings = load_settings()
     configure_logs("api", settings.log_level)
+    app = create_app(settings)
     uvicorn.run(
-        create_app(settings),
+        app,
+        http=shed(app),
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -95,11 +95,18 @@ class Answering:
         for batches in list(self._batches.values()):
             batches.close()
 
-    def check_load(self) -> None:
-        """Raises Overloaded while more waits for a model than can be answered in time."""
+    def overload(self) -> Overloaded | None:
+        """What to tell whoever asks while more waits for a model than can be answered in time; None while it can."""
         for batches in self._batches.values():
             if batches.owed_seconds > self._longest_wait_seconds:
-                raise Overloaded(_BUSY, retry_after_seconds=1)
+                return Overloaded(_BUSY, retry_after_seconds=1)
+        return None
+
+    def check_load(self) -> None:
+        """Raises Overloaded while more waits for a model than can be answered in time."""
+        fact = self.overload()
+        if fact is not None:
+            raise fact
 
     async def answer(self, text: str, key: str) -> Outcome:
         """The answer for one text; `key` decides who meets the canary. Raises NoServingVersion, or Overloaded."""

@@ -85,6 +85,7 @@ class _Api(FastAPI):
     """The app behind its edge. The edge stands before the framework, whose own detour the hot routes would pay for."""
 
     edge: ASGIApp
+    lanes: Lanes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
@@ -133,10 +134,10 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.wiring = wiring
-    lanes: Lanes = lanes_of(route for room in _ROOMS for route in room.router.routes)
+    app.lanes = lanes_of(route for room in _ROOMS for route in room.router.routes)
     app.edge = Edge(
         app.long_way,
-        lanes=lanes,
+        lanes=app.lanes,
         measures=wiring.measures,
         refused=wiring.records.refused,
         body_bytes=_BODY_BYTES,

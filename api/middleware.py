@@ -19,7 +19,7 @@ Refused = Callable[[Exchange, int], None]
 
 _FIRST_FAILURE = 400
 _OWN_PATHS = ("/api/", "/v2", "/metrics", "/docs", "/openapi.json", "/sign-in")
-_SECURITY: list[tuple[bytes, bytes]] = [
+SECURITY: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"SAMEORIGIN"),
@@ -100,7 +100,7 @@ def _add_headers(message: MutableMapping[str, Any], exchange: Exchange) -> None:
     headers = list(message.get("headers", ()))
     present = {name.lower() for name, _ in headers}
     headers.append((b"x-request-id", exchange.request_id.encode()))
-    headers.extend(pair for pair in _SECURITY if pair[0] not in present)
+    headers.extend(pair for pair in SECURITY if pair[0] not in present)
     budget = exchange.budget
     if budget is not None:
         headers.append((b"ratelimit-limit", b"%d" % budget.limit))

@@ -9,6 +9,7 @@ import httpx
 import uvicorn
 
 from api.main import create_app
+from api.shedding import shed
 from ner.database import Database
 from ner.migrations import migrate
 from ner.settings import Settings
@@ -25,6 +26,7 @@ def service(settings: Settings) -> Iterator[Room]:
     # As `python -m api` starts it.
     config = uvicorn.Config(
         app,
+        http=shed(app),
         log_config=None,
         access_log=False,
         server_header=False,
