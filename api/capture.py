@@ -8,6 +8,7 @@ from api.schemas import CaptureShape
 from api.serving import CAPTURE, is_capturing
 from ner import tables
 from ner.database import lock_for_appending, utc_now
+from ner.disk import check_room
 from registry import audit
 
 router = guarded_router(prefix="/api/v1", tags=["people"], responses=refusals(401, 403))
@@ -21,10 +22,12 @@ def show(wiring: Wired) -> CaptureShape:
         return CaptureShape(enabled=is_capturing(connection))
 
 
-@router.put("/capture", response_model=CaptureShape, responses=refusals(422))
+@router.put("/capture", response_model=CaptureShape, responses=refusals(422, 507))
 @role("admin")
 def switch(body: CaptureShape, wiring: Wired, caller: Called) -> CaptureShape:
-    """Begin or cease to keep texts. What is kept is encrypted."""
+    """Begin or cease to keep texts. What is kept is encrypted; while the disk has too little room, nothing is."""
+    if body.enabled:
+        check_room(wiring.settings.home, wiring.settings.disk_reserve_megabytes)
     with wiring.database.transaction() as connection:
         _write(connection, body.enabled, caller.name)
     wiring.serving.refresh()

@@ -9,6 +9,7 @@ from api.exchange import Exchange
 from api.measures import Measures
 from api.serving import Serving
 from ner.database import utc_now
+from ner.disk import RoomWatch
 from ner.masking import PRIVATE
 from ner.predictions import Tagged
 from registry.logged import CaptureReason
@@ -23,7 +24,8 @@ _NOTHING = Tagged((), 0, 0)
 @dataclass(frozen=True, slots=True)
 class Records:
     """Notes answers without waiting for anything. `low_confidence` is where correcting begins to pay; of the other
-    texts a share of `capture_sample` is kept, for what the model is wrongly sure of.
+    texts a share of `capture_sample` is kept, for what the model is wrongly sure of. No text is kept while `room` is
+    short.
     """
 
     log: PredictionLog
@@ -32,6 +34,7 @@ class Records:
     low_confidence: float
     capture_sample: float
     sampler: RowSampler
+    room: RoomWatch
 
     def answered(self, exchange: Exchange, request_id: str, text: str, outcome: Outcome) -> None:
         """Note what became of one text: the answer, and every candidate that should have given it and broke."""
@@ -49,7 +52,8 @@ class Records:
         self.log.put(row if weight == 1.0 else dataclasses.replace(row, weight=weight or 0.0))
         self.measures.entities(outcome.version, row.entities)
         self.measures.texts.add(row)
-        if self.serving.lineup.captures and (reason := self._reason_to_keep(row.lowest_confidence)) is not None:
+        keeps = self.serving.lineup.captures and not self.room.is_short()
+        if keeps and (reason := self._reason_to_keep(row.lowest_confidence)) is not None:
             self.log.put(CapturedText(request_id, text, outcome.version, row.lowest_confidence, reason))
 
     def _reason_to_keep(self, lowest: float | None) -> CaptureReason | None:

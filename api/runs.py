@@ -4,6 +4,7 @@ from api.bodies import refusals
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import RecipeList, RecipeShape, RunList, RunRequest, RunShape
 from api.shapes import run_shape
+from ner.disk import check_room
 from registry import runs
 from registry.recipes import RECIPES
 
@@ -22,10 +23,11 @@ def recipes() -> RecipeList:
     )
 
 
-@router.post("/runs", response_model=RunShape, status_code=202, responses=refusals(404, 422))
+@router.post("/runs", response_model=RunShape, status_code=202, responses=refusals(404, 422, 507))
 @role("engineer")
 def request_run(body: RunRequest, wiring: Wired, caller: Called) -> RunShape:
     """Put a training run in the queue."""
+    check_room(wiring.settings.home, wiring.settings.disk_reserve_megabytes)
     with wiring.database.transaction() as connection:
         return run_shape(runs.request_run(connection, body.dataset, body.recipe, body.parameters, caller.name))
 

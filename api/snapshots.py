@@ -15,6 +15,7 @@ from api.roles import Called, Wired, guarded_router, role
 from api.schemas.datasets import SnapshotComparison, SnapshotList, SnapshotShape, SpanDifference
 from api.schemas.documents import SpanShape
 from api.shapes import spans_shape
+from ner.disk import check_room
 from ner.documents import EntitySpan
 from registry.bucket import open_bucket
 
@@ -37,10 +38,13 @@ def list_all(wiring: Wired, dataset: str | None = None) -> SnapshotList:
     return SnapshotList(snapshots=told)
 
 
-@router.post("/datasets/{name}/snapshots", response_model=SnapshotShape, status_code=201, responses=refusals(404, 409))
+@router.post(
+    "/datasets/{name}/snapshots", response_model=SnapshotShape, status_code=201, responses=refusals(404, 409, 507)
+)
 @role("engineer")
 def freeze_dataset(name: str, wiring: Wired, caller: Called) -> SnapshotShape:
     """Freeze a dataset's gold as it is now. The same content gives the same hash, and one snapshot."""
+    check_room(wiring.settings.home, wiring.settings.disk_reserve_megabytes)
     with wiring.database.transaction() as connection:
         frozen = freeze(
             connection,

@@ -24,6 +24,7 @@ from api.reporting import Reporter
 from api.serving import Serving, TaggerLoader
 from api.shadow import Shadow
 from ner.database import Database
+from ner.disk import RoomWatch
 from ner.errors import InvalidSetting
 from ner.settings import Settings, secret_keys
 from registry.keys import derived_key
@@ -144,6 +145,7 @@ def wire(settings: Settings, database: Database | None, load_tagger: TaggerLoade
             settings.low_confidence,
             settings.capture_sample,
             RowSampler(settings.log_rows_per_second),
+            RoomWatch(settings.home, settings.disk_reserve_megabytes),
         ),
         reporter=Reporter(store, serving, log),
         shadow=Shadow(serving, packages, store, log.put, measures, label_counts, module=understudy),
