@@ -1,6 +1,6 @@
 """Is recent traffic still like the text that a version was measured on?
 
-Five measures, each with its figure now and in training, an effect size with a 99 % interval, and a threshold for the
+Six measures, each with its figure now and in training, an effect size with a 99 % interval, and a threshold for the
 effect. "drifted" when the whole interval lies above the threshold, "steady" when it lies below, else "not enough
 evidence": so neither a busy day nor a quiet one raises an alarm by itself.
 """
@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy.engine import Connection
 
-from dashboards import effects
+from dashboards import domain, effects
 from dashboards.effects import Effect, Estimate
 from dashboards.windows import Window, tagged_window, traffic_window
 from ner.database import utc_now
@@ -31,16 +31,19 @@ _MOST_MORE_DOCUMENTS = 1_000_000
 class Measure:
     """One way in which text can drift. `more` and `less` complete the sentence "Recent texts ...". The threshold is at
     least the share `relative` of the figure in training, so that a version used to strange words is not easily alarmed.
+    "steady" is said when the whole interval lies below `tolerated`, where that is more than the threshold: for an
+    effect of which any is a reason to look, but which no number of documents shows to be nothing.
     """
 
     name: str
     title: str
     effect_name: str
-    unit: Literal["share", "characters", "distance"]
+    unit: Literal["share", "characters", "distance", "excess"]
     threshold: float
     more: str
     less: str
     relative: float = 0.0
+    tolerated: float = 0.0
 
 
 MEASURES = {
@@ -57,12 +60,14 @@ MEASURES = {
                 "hold other kinds of entities", "hold other kinds of entities"),
         Measure("confidence", "Confidence", "difference in the mean confidence", "share", 0.05,
                 "are answered with more confidence", "are answered with less confidence"),
+        Measure("foreign_texts", "Foreign texts", "share of texts that a classifier tells from training, at least",
+                "excess", 0.005, "hold foreign ones", "hold foreign ones", tolerated=0.05),
     )
 }  # fmt: skip
 
 
 def build_profile(texts: Sequence[str], tagged: Sequence[Tagged], training_words: Collection[str]) -> dict[str, Any]:
-    """The content of a version's `profile.json`: what texts like its own look like to it, in some 30 kB.
+    """The content of a version's `profile.json`: what texts like its own look like to it, in some 90 kB.
 
     `texts` were not trained on (the dev and test parts) and `tagged` are the version's own answers for them, so that
     the profile is what traffic will be compared with, like for like.
@@ -93,6 +98,7 @@ def build_profile(texts: Sequence[str], tagged: Sequence[Tagged], training_words
         },
         "confidence": {"histogram": window.confidences.sum(axis=0).tolist(), "mean": _as_json(confidence)},
         "word_sample": [pooled[index] for index in kept],
+        "reference_documents": domain.reference_of(window),
     }
 
 
@@ -105,13 +111,7 @@ def drift(connection: Connection, version: str, profile: Mapping[str, Any], *, h
     known or not needed) and a "sentence".
     """
     window, total = traffic_window(connection, version, since=utc_now() - dt.timedelta(hours=hours))
-    measures = [
-        _text_length(window, profile),
-        _unknown_words(window, profile),
-        _vocabulary_overlap(window, profile),
-        _entity_mix(window, profile),
-        _confidence(window, profile),
-    ]
+    measures = judged_measures(window, profile)
     drifted = [str(measure["title"]).lower() for measure in measures if measure["verdict"] == "drifted"]
     steady = [measure for measure in measures if measure["verdict"] == "steady"]
     verdict: Verdict = "drifted" if drifted else "steady" if len(steady) == len(measures) else "not enough evidence"
@@ -126,6 +126,18 @@ def drift(connection: Connection, version: str, profile: Mapping[str, Any], *, h
         "measures": measures,
         "pictures": _pictures(window, profile),
     }
+
+
+def judged_measures(window: Window, profile: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The measures of `drift`, of documents from wherever they come."""
+    return [
+        _text_length(window, profile),
+        _unknown_words(window, profile),
+        _vocabulary_overlap(window, profile),
+        _entity_mix(window, profile),
+        _confidence(window, profile),
+        _foreign_texts(window, profile),
+    ]
 
 
 def _overall(verdict: Verdict, drifted: Sequence[str], steady: int, measures: int, total: int, hours: float) -> str:
@@ -180,6 +192,10 @@ def _entity_mix(window: Window, profile: Mapping[str, Any]) -> dict[str, Any]:
     return _judged("entity_mix", window, None, None, effects.mix_distance(now, training))
 
 
+def _foreign_texts(window: Window, profile: Mapping[str, Any]) -> dict[str, Any]:
+    return _judged("foreign_texts", window, None, None, domain.foreign_share(window, profile))
+
+
 def _shifted(name: str, window: Window, now: Estimate | None, training: Estimate | None) -> dict[str, Any]:
     effect = effects.shift(now, training) if now and training else None
     return _judged(name, window, now.value if now else None, training.value if training else None, effect)
@@ -195,14 +211,15 @@ def _judged(
 ) -> dict[str, Any]:
     measure = MEASURES[name]
     threshold = max(measure.threshold, measure.relative * (training or 0.0))
+    tolerated = max(threshold, measure.tolerated)
     verdict: Verdict = "not enough evidence"
     if effect is not None and len(window) >= FEWEST_DOCUMENTS:
         if effect.low > threshold:
             verdict = "drifted"
-        elif effect.high < threshold:
+        elif effect.high < tolerated:
             verdict = "steady"
     if verdict == "not enough evidence" and more_documents is None:
-        more_documents = _more_documents(len(window), effect, threshold)
+        more_documents = _more_documents(len(window), effect, tolerated)
     return {
         "name": name,
         "title": measure.title,
@@ -249,8 +266,15 @@ def _sentence(
     figures = ""
     if now is not None and training is not None:
         figures = f": {_figure(measure, now)} now, {_figure(measure, training)} in training"
+    if verdict == "steady" and measure.tolerated and effect is not None:
+        return f"As in training: at most {100 * effect.high:.1f} % of recent texts stand out."
     if verdict == "steady":
         return f"As in training{figures}."
+    if measure.unit == "excess" and effect is not None:
+        return (
+            f"At least {100 * effect.low:.1f} % of recent texts are unlike any in training, "
+            f"most likely {100 * effect.size:.1f} % or more."
+        )
     is_more = now is None or training is None or now >= training
     return f"Recent texts {measure.more if is_more else measure.less}{figures}."
 

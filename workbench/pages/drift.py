@@ -15,6 +15,7 @@ from workbench.layout import empty_state, heading, pick_version
 from workbench.look import percent, plural
 
 PERIODS = {"an hour": 1.0, "a day": 24.0, "a week": 168.0, "30 days": 720.0}
+_IN_A_ROW = 3
 VERDICTS = {
     "steady": ("steady", "green", ":material/check_circle:"),
     "drifted": ("drifted", "red", ":material/warning:"),
@@ -53,7 +54,8 @@ def _draw_verdict(body: Body) -> None:
 
 
 def _draw_measures(measures: Sequence[Body]) -> None:
-    for column, measure in zip(st.columns(len(measures)), measures, strict=True):
+    columns = [column for _ in range(0, len(measures), _IN_A_ROW) for column in st.columns(_IN_A_ROW)]
+    for column, measure in zip(columns, measures, strict=False):
         name, colour, icon = VERDICTS[measure["verdict"]]
         with column, st.container(border=True, height="stretch"):
             st.metric(measure["title"], _figure(measure["now"], measure), help=measure["effect_name"].capitalize())
@@ -64,7 +66,9 @@ def _draw_measures(measures: Sequence[Body]) -> None:
 def _figure(value: float | None, measure: Body) -> str:
     if value is None:
         effect = measure["effect"]
-        return "–" if effect is None else f"{effect:.2f}"
+        if effect is None:
+            return "–"
+        return percent(effect) if measure["unit"] == "excess" else f"{effect:.2f}"
     return f"{value:,.0f} chars" if measure["unit"] == "characters" else percent(value)
 
 
