@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: drill bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout heavy-test
+.PHONY: drill bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout bench-drift heavy-test
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,10 @@ bench-rollout: $(BIN)/.installed ## How often and how soon the rollout is right:
 bench-paired: $(BIN)/.installed ## How often the paired verdict on F1 is right: docs/benchmarks-paired.md
 	@test -n "$(GMB)" || { echo "Name the file: make bench-paired GMB=ner_dataset.csv.gz"; exit 2; }
 	@$(BIN)/python -m tests.benchmarks.paired "$(GMB)" $(ARGS)
+
+bench-drift: $(BIN)/.installed ## How often the drift verdict is false, and what it notices: docs/benchmarks-drift.md
+	@test -n "$(CORPORA)" || { echo "Name the folder: make bench-drift CORPORA=folder"; exit 2; }
+	@$(BIN)/python -m tests.benchmarks.drift "$(CORPORA)" $(ARGS)
 
 format: $(BIN)/.installed ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
