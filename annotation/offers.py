@@ -20,6 +20,7 @@ from ner.shares import wilson_interval
 State = Literal["accepted", "edited", "rejected"]
 Verdict = Literal["accepted", "rejected"]
 _documents = tables.documents
+_DOCUMENTS_AT_A_TIME = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,13 @@ def judge_offer(
 
 def judged(connection: Connection, document_ids: Sequence[str]) -> dict[str, dict[EntitySpan, Verdict]]:
     """The newest decision on each span that was judged alone, by document."""
-    rows = connection.execute(
-        sa.select(offers).where(offers.c.document_id.in_(document_ids), offers.c.way == "single").order_by(offers.c.id)
-    )
     found: dict[str, dict[EntitySpan, Verdict]] = {}
-    for row in rows:
-        found.setdefault(row.document_id, {})[EntitySpan(row.start, row.end, row.label)] = row.state
+    # SQLite takes some thousands of parameters in one statement, not more.
+    for first in range(0, len(document_ids), _DOCUMENTS_AT_A_TIME):
+        some = document_ids[first : first + _DOCUMENTS_AT_A_TIME]
+        single = sa.select(offers).where(offers.c.document_id.in_(some), offers.c.way == "single")
+        for row in connection.execute(single.order_by(offers.c.id)):
+            found.setdefault(row.document_id, {})[EntitySpan(row.start, row.end, row.label)] = row.state
     return found
 
 

@@ -30,6 +30,10 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def part(self, first: int, end: int) -> "Corpus":
+        """The sentences from `first` to before `end`; words are counted in all of them still."""
+        return replace(self, starts=self.starts[first:end], lengths=self.lengths[first:end])
+
     def sample(self, size: int) -> "Corpus":
         """At most `size` sentences, evenly spread."""
         chosen = np.unique(np.linspace(0, len(self) - 1, min(size, len(self))).round().astype(np.intp))

@@ -1,7 +1,7 @@
 """The recipe `bilstm_crf.v1`: BiLSTM-CRFs in Keras, trained from nothing and kept as one ONNX graph."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from training.batches import Batch, Corpus, batch_count, epoch_batches, even_bat
 from training.calibrating import CalibrationFit, Scored, fit_calibration
 from training.course import Course
 from training.fitted import Fitted, Lesson, ShouldStop
+from training.judged_loss import judgements_of
 from training.learner import Committee, Learner, Parameters
 from training.onnx_export import export_networks
 from training.parity import compare_with_onnx
 from training.schedule import epoch_count, member_count, rate_at
-from training.sentences import CutDocuments, cut_documents
+from training.sentences import CutDocuments, Sentence, cut_documents, cut_judged
 
 _EVALUATION_BATCH = 128
 _PARITY_SENTENCES = 1000
@@ -37,6 +38,21 @@ class _Part:
 
     cut: CutDocuments
     corpus: Corpus
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Sentences of which only single spans are known, and the same numbered."""
+
+    sentences: list[Sentence]
+    corpus: Corpus
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "sentences": len(self.sentences),
+            "accepted": sum(len(one.spans) for one in self.sentences),
+            "rejected": sum(len(one.rejected) for one in self.sentences),
+        }
 
 
 def fit_bilstm_crf(lesson: Lesson) -> Fitted:
@@ -57,7 +73,14 @@ def fit_bilstm_crf(lesson: Lesson) -> Fitted:
     )
     tags = tag_names(labels)
     featuriser = Featuriser(vocabulary)
-    parts = [_Part(cut, number_sentences(cut.sentences, tags, featuriser)) for cut in cuts]
+    sentences = cut_judged(lesson.judged, labels)
+    # Numbered together, so that a word that is common in either is seldom hidden.
+    numbered = number_sentences([*cuts[0].sentences, *sentences], tags, featuriser)
+    judged = _Judged(sentences, numbered.part(size, size + len(sentences)))
+    parts = [
+        _Part(cuts[0], numbered.part(0, size)),
+        _Part(cuts[1], number_sentences(cuts[1].sentences, tags, featuriser)),
+    ]
     course = Course(
         lesson, epochs=settings.epochs, patience=settings.patience, seed=settings.seed, members=settings.members
     )
@@ -66,7 +89,7 @@ def fit_bilstm_crf(lesson: Lesson) -> Fitted:
         for number in range(settings.members):
             keras.utils.set_random_seed(settings.seed + number)
             members.append(Learner(vocabulary, tags, settings))
-            _train(course, number, members[-1], settings, parts, lesson.should_stop)
+            _train(course, number, members[-1], settings, parts, judged, lesson.should_stop)
         committee = Committee(members)
         vocabulary.save(folder / "vocabulary.json")
         committee.crf.save(folder / "crf.json")
@@ -86,6 +109,7 @@ def fit_bilstm_crf(lesson: Lesson) -> Fitted:
         misaligned={"train": cuts[0].misaligned, "dev": cuts[1].misaligned},
         parity=parity,
         calibration=calibration.summary(),
+        judged=judged.counts(),
     )
 
 
@@ -95,12 +119,13 @@ def _train(
     learner: Learner,
     settings: Parameters,
     parts: Sequence[_Part],
+    judged: _Judged,
     should_stop: ShouldStop,
 ) -> None:
     train, dev = parts
 
     def learn(epoch: int, random: np.random.Generator) -> float:
-        return _run_epoch(learner, settings, train.corpus, epoch, random, should_stop)
+        return _run_epoch(learner, settings, train.corpus, judged, epoch, random, should_stop)
 
     def score() -> float:
         with learner.averaged():
@@ -113,22 +138,43 @@ def _run_epoch(
     learner: Learner,
     settings: Parameters,
     corpus: Corpus,
+    judged: _Judged,
     epoch: int,
     random: np.random.Generator,
     should_stop: ShouldStop,
 ) -> float:
-    """One pass; the mean loss per sentence."""
+    """One pass, judged sentences in batches of their own between the others; the mean loss per sentence."""
     size = batch_size(len(corpus), settings.batch_size)
-    steps = batch_count(corpus, size)
+    steps = batch_count(corpus, size) + batch_count(judged.corpus, size)
     total = 0.0
-    batches = epoch_batches(corpus, size, random, word_dropout=settings.word_dropout)
-    for number, batch in enumerate(batches):
+    batches = _mixed(corpus, judged, size, random, settings.word_dropout)
+    for number, (batch, is_judged) in enumerate(batches):
         if should_stop():
             raise RunCancelled("The run was cancelled.")
         done = (epoch - 1 + number / steps) / settings.epochs
         rate = settings.learning_rate * rate_at(done, settings.warmup)
-        total += learner.learn(batch, rate) * len(batch.lengths)
-    return total / len(corpus)
+        if is_judged:
+            chosen = [judged.sentences[place] for place in batch.places]
+            loss = learner.learn_judged(batch, judgements_of(chosen, learner.crf.tags, batch.rows.shape[1]), rate)
+        else:
+            loss = learner.learn(batch, rate)
+        total += loss * len(batch.lengths)
+    return total / (len(corpus) + len(judged.sentences))
+
+
+def _mixed(
+    corpus: Corpus, judged: _Judged, size: int, random: np.random.Generator, word_dropout: float
+) -> Iterator[tuple[Batch, bool]]:
+    """The batches of one pass, and whether they are of judged sentences, these evenly spread."""
+    whole = epoch_batches(corpus, size, random, word_dropout=word_dropout)
+    if not judged.sentences:
+        yield from ((batch, False) for batch in whole)
+        return
+    partial = epoch_batches(judged.corpus, size, random, word_dropout=word_dropout)
+    counts = batch_count(corpus, size), batch_count(judged.corpus, size)
+    for step in range(sum(counts)):
+        is_judged = (step + 1) * counts[1] // sum(counts) > step * counts[1] // sum(counts)
+        yield next(partial if is_judged else whole), is_judged
 
 
 def batch_size(sentences: int, largest: int) -> int:

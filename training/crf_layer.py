@@ -47,10 +47,18 @@ class CrfLayer(keras.layers.Layer):
 
     def negative_log_likelihood(self, emissions: Any, tag_ids: Any, lengths: Any) -> Any:
         """One loss per sentence, in nats: (batch,). `tag_ids` is (batch, time); what lies past a length is ignored."""
-        transitions, start = self.transitions + self._barrier, self.start + self._start_barrier
-        mask = ops.cast(ops.arange(ops.shape(emissions)[1])[None, :] < lengths[:, None], "float32")
+        transitions, start = self.allowed_scores()
+        mask = _inside(emissions, lengths)
         observed = self._path_score(emissions, tag_ids, lengths, mask, transitions, start)
         return _log_partition(emissions, mask, transitions, start, self.end + 0.0) - observed
+
+    def log_partition(self, emissions: Any, lengths: Any) -> Any:
+        """log Z of each sentence over all possible paths: (batch,)."""
+        return _log_partition(emissions, _inside(emissions, lengths), *self.allowed_scores(), self.end + 0.0)
+
+    def allowed_scores(self) -> tuple[Any, Any]:
+        """The scores of transitions and of starting, those of impossible ones so low that they never count."""
+        return self.transitions + self._barrier, self.start + self._start_barrier
 
     def _path_score(self, emissions: Any, tag_ids: Any, lengths: Any, mask: Any, transitions: Any, start: Any) -> Any:
         size = len(self.tags)
@@ -64,6 +72,10 @@ class CrfLayer(keras.layers.Layer):
     def learned(self) -> Crf:
         """The scores as serving reads them."""
         return constrained(self.tags, *(np.asarray(part) for part in (self.transitions, self.start, self.end)))
+
+
+def _inside(emissions: Any, lengths: Any) -> Any:
+    return ops.cast(ops.arange(ops.shape(emissions)[1])[None, :] < lengths[:, None], "float32")
 
 
 @ops.custom_gradient

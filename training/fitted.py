@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from annotation.offers import PartialLabels
 from ner.documents import LabelledText
 from ner.predictions import ConfidenceKind
 from training.checkpoints import Checkpoints
@@ -29,7 +30,8 @@ class Fitted:
     model knows, normalised. `misaligned` counts the spans, by part, that no run of tokens covers exactly, or that a
     sentence border cuts: they were not learned, and on dev they count as missed. `parity` compares the served model
     with the trained one; it is empty where they are the same program. `calibration` says how confidences were fitted to
-    the dev part, and is empty where they were not."""
+    the dev part, and is empty where they were not. `judged` counts the sentences and the accepted and rejected spans of
+    documents of which only single spans are known, as far as they were learned from."""
 
     backend: str
     confidence_kind: ConfidenceKind
@@ -38,6 +40,7 @@ class Fitted:
     misaligned: dict[str, int]
     parity: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    judged: dict[str, int] = field(default_factory=dict)
 
 
 Report: TypeAlias = Callable[[Epoch], None]
@@ -47,7 +50,8 @@ ShouldStop: TypeAlias = Callable[[], bool]
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """What a recipe is given: its parameters, the two parts, the labels that it learns, the folder for its files, and
-    whom to tell and to ask after each step. What it keeps in `checkpoints` it gets back when its process died."""
+    whom to tell and to ask after each step. What it keeps in `checkpoints` it gets back when its process died. `judged`
+    are documents of which only single spans are known."""
 
     parameters: Mapping[str, Any]
     train: Sequence[LabelledText]
@@ -57,6 +61,7 @@ class Lesson:
     report: Report
     should_stop: ShouldStop
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    judged: Sequence[PartialLabels] = ()
 
 
 class Fitter(Protocol):

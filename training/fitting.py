@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from annotation.offers import PartialLabels
 from ner.documents import LabelledText
 from ner.errors import InvalidInput
 from training.checkpoints import Checkpoints
@@ -31,12 +32,14 @@ def fit(
     report: Report,
     should_stop: ShouldStop,
     checkpoints: Checkpoints | None = None,
+    judged: Sequence[PartialLabels] = (),
 ) -> Fitted:
     """Train `recipe` and write into `folder` what its tagger needs: the model's files, `labels.json`, and a
     `metadata.json` that names the backend, to which the pipeline adds the lineage.
 
     `report` is called after every epoch, from the calling thread. With `checkpoints` a training that was killed goes
-    on after its last epoch, and the epochs before are reported again at once.
+    on after its last epoch, and the epochs before are reported again at once. From `judged`, documents of which only
+    single spans are known, `bilstm_crf.v1` alone learns.
 
     Raises InvalidInput when there is nothing to learn from or to choose the best epoch by, RunCancelled soon after
     `should_stop` says so, and NerError when the served model does not answer as the trained one.
@@ -48,7 +51,8 @@ def fit(
     module, name = _FITTERS[recipe.name]
     fitter: Fitter = getattr(importlib.import_module(module), name)
     parameters = {name: value for name, value in recipe.parameters.items() if name not in OF_THE_RUN}
-    fitted = fitter(Lesson(parameters, train, dev, labels, folder, report, should_stop, checkpoints or Checkpoints()))
+    kept = checkpoints or Checkpoints()
+    fitted = fitter(Lesson(parameters, train, dev, labels, folder, report, should_stop, kept, judged))
     _write(folder / "labels.json", list(labels))
     _write(folder / "metadata.json", _metadata(recipe, labels, fitted))
     return fitted
@@ -63,6 +67,7 @@ def _metadata(recipe: Recipe, labels: Sequence[str], fitted: Fitted) -> dict[str
         "confidence_kind": fitted.confidence_kind,
         "parameters": dict(recipe.parameters),
         "misaligned": fitted.misaligned,
+        "judged": fitted.judged,
         "parity": fitted.parity,
         "calibration": fitted.calibration,
         "history": fitted.history,

@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from annotation.offers import PartialLabels, partial_labels
 from annotation.snapshots import SnapshotDocument, freeze, list_snapshots, read_snapshot
 from ner.database import Database
 from ner.documents import LabelledText, outermost
@@ -16,7 +17,7 @@ from registry.recipes import Recipe
 from registry.runs import Run
 from registry.versions import list_versions
 from training.leaks import near_duplicates
-from training.splits import Splits, split
+from training.splits import Splits, part_of, split
 from training.validation import Before, Fault, validate_run
 
 FEWEST_DOCUMENTS = 30
@@ -27,7 +28,8 @@ class Frozen:
     """`labels` are those that occur in the train part, sorted. Sequence taggers learn flat spans: of spans that nest
     or overlap the outermost ones, and `nested_left_out` counts the others. `corrections` are the documents of the
     train part that a person settled. `must_pass` is in no part. `leaks` are pairs of texts: one that was left out of
-    the train part, and the dev or test text that is nearly the same. `findings`: what the checks of the data found."""
+    the train part, and the dev or test text that is nearly the same. `findings`: what the checks of the data found.
+    `judged`: the documents, of those whose texts belong to the train part, of which only single spans were judged."""
 
     data_version: str
     parts: Splits[LabelledText]
@@ -37,6 +39,7 @@ class Frozen:
     must_pass: list[LabelledText]
     leaks: list[tuple[str, str]]
     findings: list[Fault]
+    judged: list[PartialLabels] = field(default_factory=list)
 
     def lesson(self, recipe: Recipe, secret: bytes) -> list[LabelledText]:
         """What the recipe learns from: the train part with weighted corrections, and triggers if it asks for them."""
@@ -74,6 +77,7 @@ def freeze_dataset(database: Database, settings: Settings, run: Run) -> Frozen:
         must_pass=[flat[document.document_id] for document in stored if document.must_pass],
         leaks=pairs,
         findings=findings,
+        judged=_judged(database, run, _texts([*parts.dev, *parts.test])),
     )
 
 
@@ -103,6 +107,14 @@ def _snapshot(database: Database, settings: Settings, run: Run) -> tuple[str, li
         snapshot = freeze(connection, run.dataset, actor=run.requested_by, folder=settings.artifacts, bucket=bucket)
         runs.note_snapshot(connection, run, snapshot.hash)
     return snapshot.hash, read_snapshot(settings.artifacts, snapshot.hash, bucket)
+
+
+def _judged(database: Database, run: Run, held: Sequence[str]) -> list[PartialLabels]:
+    """What was judged and not settled, without the texts of dev and test and those that are nearly the same."""
+    with database.reading() as connection:
+        found = [one for one in partial_labels(connection, run.dataset) if part_of(one.text) == "train"]
+    leaks = {place for place, _ in near_duplicates([one.text for one in found], held)}
+    return [one for place, one in enumerate(found) if place not in leaks]
 
 
 def _texts(documents: Sequence[LabelledText]) -> list[str]:

@@ -14,12 +14,15 @@ from registry.features import COLUMNS, Vocabulary
 from training.batches import Batch
 from training.checkpoints import Arrays
 from training.crf_layer import CrfLayer
+from training.judged_loss import Judgements, judged_loss
 from training.network import Network
 from training.optimizer import SparseAdam
 
 _ROWS = tf.TensorSpec([None, None, COLUMNS], tf.int32)
 _TAGS = tf.TensorSpec([None, None], tf.int32)
 _LENGTHS = tf.TensorSpec([None], tf.int32)
+_PLACES = tf.TensorSpec([None, None, None], tf.int32)
+_FLAGS = tf.TensorSpec([None, None, None], tf.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +77,22 @@ class Learner:
         self._optimizer = SparseAdam(parameters.learning_rate)
         self._optimizer.build(self._variables)
         self._compiled_step = tf.function(self._step, input_signature=[_ROWS, _TAGS, _LENGTHS])
+        allowed = tf.TensorSpec([None, None, len(tags)], tf.float32)
+        self._compiled_judged_step = tf.function(
+            self._judged_step, input_signature=[_ROWS, _LENGTHS, allowed, _PLACES, _FLAGS, _FLAGS]
+        )
         self._compiled_emit = tf.function(self._emit, input_signature=[_ROWS, _LENGTHS])
 
     def learn(self, batch: Batch, learning_rate: float) -> float:
         """One update; the mean loss of the batch's sentences, in nats."""
         self._optimizer.learning_rate.assign(learning_rate)
         return float(self._compiled_step(batch.rows, batch.tags, batch.lengths))
+
+    def learn_judged(self, batch: Batch, judged: Judgements, learning_rate: float) -> float:
+        """One update by sentences of which only single spans are known; their mean loss, in nats."""
+        self._optimizer.learning_rate.assign(learning_rate)
+        parts = judged.allowed, judged.entries, judged.ends, judged.lasts
+        return float(self._compiled_judged_step(batch.rows, batch.lengths, *parts))
 
     def emit(self, batch: Batch) -> NDArray[np.float32]:
         """Scores of tags, (batch, time, tags)."""
@@ -130,6 +143,17 @@ class Learner:
         with tf.GradientTape() as tape:
             emissions = self.network(rows, lengths, training=True)
             loss = tf.reduce_mean(self._crf.negative_log_likelihood(emissions, tag_ids, lengths))
+        self._update(tape, loss)
+        return loss
+
+    def _judged_step(self, rows: Any, lengths: Any, *judged: Any) -> Any:
+        with tf.GradientTape() as tape:
+            emissions = self.network(rows, lengths, training=True)
+            loss = tf.reduce_mean(judged_loss(self._crf, emissions, lengths, *judged))
+        self._update(tape, loss)
+        return loss
+
+    def _update(self, tape: Any, loss: Any) -> None:
         gradients = tape.gradient(loss, [variable.value for variable in self._variables])
         gradients, _ = tf.clip_by_global_norm(gradients, self._clip)
         self._optimizer.apply(gradients, self._variables)
@@ -138,7 +162,6 @@ class Learner:
         share = 1.0 - tf.minimum(self._averaging, step / (step + 10.0))
         for average, variable in zip(self._averages, self._variables, strict=True):
             average.assign_sub(share * (average - variable.value))
-        return loss
 
     def _emit(self, rows: Any, lengths: Any) -> Any:
         return self.network(rows, lengths, training=False)

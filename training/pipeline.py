@@ -53,7 +53,9 @@ def run_training(
     relay = _EpochRelay(report, checkpoints)
     with new_draft(settings, run.id) as draft:
         train = frozen.lesson(recipe, secret_key(settings))
-        fitted = fit(recipe, train, frozen.parts.dev, frozen.labels, draft, relay, should_stop, checkpoints)
+        fitted = fit(
+            recipe, train, frozen.parts.dev, frozen.labels, draft, relay, should_stop, checkpoints, frozen.judged
+        )
         relay.enter("scoring", _SCORING)
         # From the files that will serve, not from the network in memory.
         tagger = load_tagger(draft)
@@ -96,6 +98,8 @@ def _checkpoints(settings: Settings, run: Run, recipe: Recipe, frozen: Frozen) -
         recipe=recipe.name,
         parameters=dict(recipe.parameters),
         data=frozen.data_version,
+        # What people judged is in no snapshot: where more was judged since, the run begins anew.
+        judged=[dataclasses.asdict(one) for one in frozen.judged],
         labels=frozen.labels,
         commit=git_commit(),
         software=software(),

@@ -1,8 +1,9 @@
 """Documents to sentences of words with token spans: what sequence taggers learn from."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from annotation.offers import PartialLabels
 from ner.documents import LabelledText, outermost
 from ner.tags import TokenSpan
 from ner.tokens import align, tokenize, words
@@ -11,10 +12,12 @@ from registry.windows import windows
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """Words, and flat token spans within them."""
+    """Words, and flat token spans within them. Where single spans were judged, `spans` are the accepted ones, and
+    nothing but these and the `rejected` ones is known."""
 
     words: list[str]
     spans: list[TokenSpan]
+    rejected: list[TokenSpan] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,33 @@ def cut_documents(documents: Sequence[LabelledText], labels: Collection[str]) ->
     return CutDocuments(sentences, wanted - sum(len(sentence.spans) for sentence in sentences))
 
 
+def cut_judged(documents: Sequence[PartialLabels], labels: Collection[str]) -> list[Sentence]:
+    """The sentences in which something was judged. Spans of other labels, spans that the tokens or the sentence borders
+    cut, and of accepted spans that overlap all but the outermost are left out: they stay unknown."""
+    sentences = []
+    for document in documents:
+        accepted = _cut(LabelledText(document.text, tuple(document.accepted)), labels)
+        # One by one: rejected spans may overlap as they like.
+        tokens = tokenize(document.text)
+        aligned, _ = align(tokens, document.rejected)
+        for window, sentence in zip(windows(document.text, tokens), accepted, strict=True):
+            rejected = _within(aligned, window.core_first, window.core_end, labels)
+            sentences.append(replace(sentence, rejected=[one for one in rejected if one not in sentence.spans]))
+    return [sentence for sentence in sentences if sentence.spans or sentence.rejected]
+
+
 def _cut(document: LabelledText, labels: Collection[str]) -> Iterator[Sentence]:
     tokens = tokenize(document.text)
     surfaces = words(document.text, tokens)
     aligned, _ = align(tokens, outermost(document.spans))
     for window in windows(document.text, tokens):
         first, end = window.core_first, window.core_end
-        spans = [
-            (start - first, stop - first, label)
-            for start, stop, label in aligned
-            if start >= first and stop <= end and label in labels
-        ]
-        yield Sentence(surfaces[first:end], spans)
+        yield Sentence(surfaces[first:end], _within(aligned, first, end, labels))
+
+
+def _within(aligned: Sequence[TokenSpan], first: int, end: int, labels: Collection[str]) -> list[TokenSpan]:
+    return [
+        (start - first, stop - first, label)
+        for start, stop, label in aligned
+        if start >= first and stop <= end and label in labels
+    ]

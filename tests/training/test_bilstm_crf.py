@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotation.offers import PartialLabels
 from ner.documents import EntitySpan, LabelledText
 from ner.errors import InvalidInput, RunCancelled
 from ner.scoring import strict_score
@@ -78,6 +79,26 @@ def test_the_package_says_how_it_is_served(trained: Trained) -> None:
     files = {path.name for path in trained.folder.iterdir()}
     network = {"vocabulary.json", "model.onnx", "words.onnx", "recurrent.npz", "crf.json", "calibration.json"}
     assert files == {"metadata.json", "labels.json"} | network
+
+
+@pytest.mark.slow
+def test_a_suggestion_that_was_rejected_often_is_not_made_again_and_the_rest_is_as_good(
+    trained: Trained, tmp_path: Path
+) -> None:
+    names = ("Oslo", "Lisbon", "Quito", "Bergen", "Kyoto", "Porto", "Leeds")
+    texts = [f"The rain reached {name} cheese ." for name in names]
+    rejected = [
+        PartialLabels(text, text, [], [EntitySpan(17, 17 + len(name), "geo")])
+        for text, name in zip(texts[1:], names[1:], strict=True)
+    ]
+    recipe = get_recipe("bilstm_crf.v1", TINY)
+    fitted = fit(recipe, TRAIN, DEV, LABELS, tmp_path, lambda _: None, lambda: False, None, rejected * 4)
+    assert fitted.judged == {"sentences": 24, "accepted": 0, "rejected": 24}
+    offered = EntitySpan(17, 21, "geo")
+    before, after = (load_tagger(folder).tag(texts)[0] for folder in (trained.folder, tmp_path))
+    assert offered in [one.span for one in before.spans]
+    assert offered not in [one.span for one in after.spans]
+    assert max(item["f1"] for item in fitted.history) > 0.9
 
 
 @pytest.mark.slow

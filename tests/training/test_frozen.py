@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from annotation.imports import import_file
+from annotation.offers import judge_offer
+from annotation.suggesting import Suggestion
 from ner import tables
 from ner.database import Database, utc_now
 from ner.documents import EntitySpan, LabelledText
@@ -92,6 +95,22 @@ def test_an_example_is_broken_when_anything_is_missing_or_too_much() -> None:
     assert found["examples"] == 3
     assert [example["text"] for example in found["broken"]] == [missing.text, too_much.text]
     assert found["broken"][0]["found"] == [[0, 3, "per"]]
+
+
+def test_what_was_judged_is_learned_unless_its_text_belongs_to_another_part(
+    database: Database, settings: Settings, tmp_path: Path
+) -> None:
+    texts = [_text_in(part, "Ada Byron was seen in Oslo") for part in ("train", "dev", "test")]
+    run = _claimed(database, tmp_path, [*(_row(one) for one in small_corpus()), *({"text": text} for text in texts)])
+    per, geo = EntitySpan(0, 9, "per"), EntitySpan(22, 26, "geo")
+    with database.transaction() as connection:
+        for row in connection.execute(sa.select(tables.documents).where(tables.documents.c.text.in_(texts))).all():
+            for span, verdict in ((per, "accepted"), (geo, "rejected")):
+                offer = Suggestion(span.start, span.end, span.label, "model", "1.0.0", confidence=0.5)
+                key = {"operation_id": f"{row.id} {verdict}", "author": "ada"}
+                judge_offer(connection, row.id, row.text, offer, verdict, **key)
+    (judged,) = freeze_dataset(database, settings, run).judged
+    assert (judged.text, judged.accepted, judged.rejected) == (texts[0], [per], [geo])
 
 
 def test_a_run_that_is_taken_up_again_learns_from_what_it_froze_first(
