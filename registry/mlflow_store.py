@@ -35,7 +35,11 @@ MODEL = "ner"
 ALIASES = ("stable", "canary", "previous")
 
 _MODEL_CODE = Path(__file__).with_name("mlflow_model.py")
-_BACKENDS = {"onnx": ("onnxruntime",), "onnx_encoder": ("onnxruntime", "tokenizers"), "spacy": ("spacy",)}
+_BACKENDS = {
+    "onnx": ("onnxruntime", "threadpoolctl"),
+    "onnx_encoder": ("onnxruntime", "tokenizers"),
+    "spacy": ("spacy",),
+}
 _EXAMPLE = ["John lives in New York", "Google acquired YouTube"]
 _LONGEST_VALUE = 6000
 _DIGEST_LENGTH = 36
