@@ -1,17 +1,22 @@
 """A real installation and a real browser, shared by the tests that look at pages."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from filelock import FileLock
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.conftest import missing
-from tests.running import RunningWorkbench
+from tests.running import ROOT, RunningWorkbench
 
 _QUIET = [
     "--no-sandbox",
@@ -45,11 +50,27 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def workbench_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorkbench]:
-    """`workbench up` with its starter model, in an empty home."""
-    running = RunningWorkbench(tmp_path_factory.mktemp("installation") / "home")
+    """`workbench up` with its starter model, in a home of its own."""
+    home = tmp_path_factory.mktemp("installation") / "home"
+    shutil.copytree(_home_with_starter(tmp_path_factory), home)
+    running = RunningWorkbench(home)
     running.start()
     yield running
     running.stop()
+
+
+def _home_with_starter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the starter model is registered; trained once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "starter"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            draft = base / "starter.draft"
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("NER_")}
+            command = [sys.executable, "-m", "training", "starter"]
+            subprocess.run(command, env={**environment, "NER_HOME": str(draft)}, cwd=ROOT, check=True)
+            draft.rename(shared)
+    return shared
 
 
 @pytest.fixture
@@ -91,3 +112,17 @@ def picture(page: Page, name: str) -> None:
     """Keep what the page looks like now, for people to look at."""
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"{name}.png")
+
+
+def choose(page: Page, list_of: Locator, name: str | re.Pattern[str]) -> None:
+    """Choose from a list of Streamlit's. A page that is drawn again meanwhile closes it: then it is opened again."""
+    option = page.get_by_role("option", name=name).first
+    for _ in range(5):
+        list_of.click()
+        try:
+            option.click(timeout=_PATIENCE_MS / 5)
+        except PlaywrightTimeoutError:
+            page.keyboard.press("Escape")
+        else:
+            return
+    raise AssertionError(f"'{name}' was never offered")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit, picture
+from tests.browser.conftest import Visit, choose, picture
 from tests.browser.test_correcting import Room
 from tests.running import RunningWorkbench, wait_until
 
@@ -73,8 +73,7 @@ def test_a_key_is_bound_anew_and_stays_so_after_a_reload(visit: Visit, room: Roo
 def test_single_suggestions_are_judged_by_keys_and_nothing_becomes_gold(visit: Visit, room: Room) -> None:
     with visit() as page:
         page.goto(f"{room.url}/judge")
-        page.locator('[data-testid="stSelectbox"] input').first.click()
-        page.get_by_role("option", name=room.dataset).click()
+        choose(page, page.locator('[data-testid="stSelectbox"] input').first, room.dataset)
         expect(page.locator(".judge mark")).to_be_visible()
         waiting = page.locator(".judge .card")
         waiting.focus()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Visit, picture
+from tests.browser.conftest import Visit, choose, picture
 from tests.running import RunningWorkbench, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.corpus]
@@ -101,8 +101,7 @@ def _import(page: Page, path: Path) -> None:
 
 def _correct_three(page: Page, running: RunningWorkbench) -> None:
     _go(page, "Correct")
-    page.get_by_role("combobox", name="Documents of").click()
-    page.get_by_role("option", name="gmb").click()
+    choose(page, page.get_by_role("combobox", name="Documents of"), "gmb")
     expect(page.locator(".paper .paragraph").first).to_contain_text("Thousands of demonstrators")
     for number in (1, 2, 3):
         page.locator(".paper").press("ArrowRight")
@@ -118,8 +117,7 @@ def _correct_three(page: Page, running: RunningWorkbench) -> None:
 
 def _train(page: Page) -> str:
     _go(page, "Train")
-    page.get_by_role("combobox", name=re.compile("^Dataset")).click()
-    page.get_by_role("option", name=re.compile("^gmb")).click()
+    choose(page, page.get_by_role("combobox", name=re.compile("^Dataset")), re.compile("^gmb"))
     page.get_by_text("Parameters").click()
     page.get_by_label("epochs", exact=True).fill("3")
     page.get_by_label("epochs", exact=True).press("Enter")
@@ -156,8 +154,7 @@ def _compare(page: Page, version: str) -> None:
     expect(page.get_by_text(re.compile(rf"^{re.escape(version)} · \d+ entit")).first).to_be_visible()
     picture(page, "loop-7-compare-text")
     page.get_by_text("A dataset", exact=True).click()
-    page.get_by_role("combobox", name=re.compile("^Dataset")).click()
-    page.get_by_role("option", name=re.compile("^gmb")).click()
+    choose(page, page.get_by_role("combobox", name=re.compile("^Dataset")), re.compile("^gmb"))
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text(f"F1 of {version}")).to_be_visible()
     picture(page, "loop-8-compare-dataset")
