@@ -13,6 +13,7 @@ from registry.policy import Criterion, Policy, default_policy, policy_text
 from registry.rollout import Rollout, current_rollout, history
 from registry.tallies import TallyCounter, Trialled
 from registry.trials import Trial, active_trial, latest_trial
+from registry.verdicts import RateVerdict
 
 
 def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge = f1_evidence) -> dict[str, Any] | None:
@@ -23,7 +24,8 @@ def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge =
     "fail" when one criterion fails, "pass" when all pass, else "not enough evidence"; "action" what follows from it;
     each criterion has its "title", its "value" with the interval "low" to "high" (a share of requests in this step, the
     fullest process's share of memory, canary minus stable for F1; None where unknown), its tallies (of this step,
-    "life" of the whole trial), "requests_to_go" and "minutes_to_go" at the canary's present rate, and a "reason".
+    "life" of the whole trial), "requests_to_go" (its "range" holds eight canaries of ten;
+    an end of None is not in sight) and "minutes_to_go" at the canary's present rate, and a "reason".
     "automatic" says how the automatic rollout stands, None without one.
     """
     state = current_rollout(connection)
@@ -135,6 +137,7 @@ def _criterion(policy: Policy, evidence: Evidence, judged: CriterionVerdict) -> 
         "stable": _share(rate.stable) if rate is not None and rate.stable is not None else None,
         "is_shared_outage": judged.is_shared_outage,
         "requests_to_go": judged.requests_to_go,
+        "requests_to_go_range": _range(rate),
         "minutes_to_go": judged.minutes_to_go,
     }
 
@@ -150,6 +153,11 @@ def _measured(policy: Policy, evidence: Evidence, judged: CriterionVerdict) -> t
         return evidence.memory_share, None, None
     f1 = evidence.f1
     return (f1.difference, f1.low, f1.high) if f1 is not None else (None, None, None)
+
+
+def _range(rate: RateVerdict | None) -> tuple[int, int | None] | None:
+    to_go = rate.to_go if rate is not None else None
+    return (to_go.low, to_go.high) if to_go is not None else None
 
 
 def _share(tally: Tally) -> dict[str, float | None]:

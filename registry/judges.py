@@ -112,7 +112,7 @@ def _judge_requests(policy: Policy, criterion: Criterion, evidence: Evidence) ->
     )
     minutes = evidence.hours_in_step * 60
     rate = found.canary.requests / minutes if found.canary.is_evidence and minutes > 0 else 0.0
-    to_go = found.requests_to_go
+    to_go = found.to_go.requests if found.to_go is not None else None
     return CriterionVerdict(
         criterion.name,
         criterion.limit,
@@ -162,7 +162,7 @@ def _sentence(
     criteria: tuple[CriterionVerdict, ...],
 ) -> str:
     if verdict == "fail":
-        broken = " ".join(_named(policy, one) for one in criteria if one.verdict == "fail")
+        broken = _named(policy, *(one for one in criteria if one.verdict == "fail"))
         return f"{canary} breaks a limit. {broken}"
     if any(criterion.is_shared_outage for criterion in criteria):
         return "Both versions are beyond a limit: this is not the canary's doing, look at what they share."
@@ -181,16 +181,23 @@ def _title(policy: Policy, one: CriterionVerdict) -> str:
     return criterion.title if criterion is not None else one.name
 
 
-def _named(policy: Policy, one: CriterionVerdict) -> str:
-    title = _title(policy, one)
-    return f"{title[0].upper()}{title[1:]}: {one.reason}"
+def _named(policy: Policy, *those: CriterionVerdict) -> str:
+    """The reason of each, said once where several have the same."""
+    titles: dict[str, list[str]] = {}
+    for one in those:
+        titles.setdefault(one.reason, []).append(_title(policy, one))
+    return " ".join(f"{_begun(', '.join(names))}: {reason}" for reason, names in titles.items())
+
+
+def _begun(line: str) -> str:
+    return line[0].upper() + line[1:]
 
 
 def _to_go(policy: Policy, criteria: tuple[CriterionVerdict, ...]) -> str:
     open_ones = [one for one in criteria if one.verdict == "not enough evidence"]
     without_end = [one for one in open_ones if one.requests_to_go is None]
     if without_end:
-        return " ".join(_named(policy, one) for one in without_end)
+        return _named(policy, *without_end)
     requests = max(one.requests_to_go or 0 for one in open_ones)
     minutes = max((one.minutes_to_go for one in open_ones if one.minutes_to_go is not None), default=None)
     in_minutes = f", {in_time(minutes)} at its present rate," if minutes is not None else ""

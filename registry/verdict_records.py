@@ -22,7 +22,7 @@ from registry.policy import read_policy
 from registry.trials import Trial
 
 FORMAT = 2
-_TOLD = frozenset({"sentence", "reason", "requests_to_go", "minutes_to_go"})
+_TOLD = frozenset({"sentence", "reason", "requests_to_go", "minutes_to_go", "to_go"})
 _AT_ONCE = 500
 
 

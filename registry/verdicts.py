@@ -7,20 +7,17 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from registry.evidence import Tally, log_evidence, log_worse
+from registry.forecast import Forecast, forecast
 
 Verdict = Literal["pass", "fail", "not enough evidence"]
-
-_MOST_REQUESTS_TO_GO = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class RateVerdict:
     """The answer on one share. The two log e-values speak for "above the limit" (in the canary's whole life) and
     "below the limit" (in this step); `log_worse_than_stable` for "worse than the version beside it", None where there
-    was none to compare with.
+    was none to compare with. `to_go` is how much longer it takes, None where no end is in sight.
     """
 
     verdict: Verdict
@@ -34,7 +31,7 @@ class RateVerdict:
     log_below: float
     log_worse_than_stable: float | None
     is_shared_outage: bool = False
-    requests_to_go: int | None = None
+    to_go: Forecast | None = None
 
 
 def judge_rate(
@@ -66,7 +63,7 @@ def judge_rate(
     worse = log_worse(canary, beside) if beside is not None and above >= needed else None
     verdict, reason = _decide(canary, life, beside, limit, needed, above, below, worse, exceeding)
     is_outage = above >= needed and beside is not None and verdict == "not enough evidence"
-    to_go = requests_to_go(canary, limit, false_alarm_rate) if verdict == "not enough evidence" else None
+    is_open = verdict == "not enough evidence" and not is_outage
     return RateVerdict(
         verdict,
         reason,
@@ -79,7 +76,7 @@ def judge_rate(
         below,
         worse,
         is_outage,
-        None if is_outage else to_go,
+        forecast(canary, limit, false_alarm_rate) if is_open else None,
     )
 
 
@@ -127,13 +124,3 @@ def judge_f1(difference: float, low: float, high: float, *, margin: float) -> tu
         "not enough evidence",
         f"{seen}: more labelled documents are needed to tell whether it drops by {margin:.3f}.",
     )
-
-
-def requests_to_go(canary: Tally, limit: float, false_alarm_rate: float) -> int | None:
-    """About how many more requests settle the question if they go on as so far; None where no end is in sight."""
-    # A little more than was seen: a canary without a failure so far may have one yet.
-    share = (canary.exceeded + 0.1) / (canary.requests + 0.2)
-    more = np.unique(np.geomspace(1, _MOST_REQUESTS_TO_GO, 400).astype(int))
-    above, below = log_evidence(canary.exceeded + share * more, canary.requests + more, limit)
-    settled = np.maximum(above, below) >= -math.log(false_alarm_rate)
-    return int(more[int(np.argmax(settled))]) if settled.any() else None

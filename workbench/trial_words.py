@@ -76,8 +76,10 @@ def to_go(criterion: Body) -> str:
     requests, minutes = criterion["requests_to_go"], criterion["minutes_to_go"]
     if requests is None:
         return ""
-    time = f", {duration(60 * minutes)}" if minutes is not None else ""
-    return f"about {plural(requests, 'request')} to go{time}"
+    low, high = criterion["requests_to_go_range"]
+    span = f"{low:,} to {high:,}" if high is not None else f"{low:,} or many more"
+    time = f", about {duration(60 * minutes)}" if minutes is not None else ""
+    return f"about {plural(requests, 'request')} to go ({span}){time}"
 
 
 def bake(policy: Body) -> str:

@@ -7,6 +7,7 @@ is written, 25 answers of a canary a second.
 """
 
 import argparse
+import math
 import subprocess
 import sys
 import tempfile
@@ -22,9 +23,9 @@ from ner.database import Database, utc_now
 from ner.migrations import migrate
 from registry.alerts import list_alerts
 from registry.evidence import Tally, borders
+from registry.forecast import forecast
 from registry.rollout import Rollout, choose_variant
 from registry.trials import latest_trial
-from registry.verdicts import requests_to_go
 from tests.benchmarks.rollout_page import write_page
 from tests.registry.canaries import World
 
@@ -54,7 +55,17 @@ class Peeked:
     naive_failed: float
     median_requests: float | None
     p95_requests: float | None
-    foretold: float | None
+    foretold: "Foretold | None"
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """Of canaries without a verdict at half of the median: the total that they are told to its own end, in the median,
+    and how many end within the range that they are told.
+    """
+
+    to_own_end: float
+    within: float
 
 
 def main() -> None:
@@ -100,14 +111,26 @@ def peek(true_rate: float, runs: int, *, seed: int) -> Peeked:
     )
 
 
-def _foretold(true_rate: float, median: float | None, generator: np.random.Generator) -> float | None:
-    """The requests in all that are promised when half of the median are there: the median of 400 canaries."""
-    half = int((median or 0) / 2)
-    if not half:
+def _foretold(true_rate: float, median: float | None, generator: np.random.Generator) -> Foretold | None:
+    """Ask 600 canaries at half of the median, and let them go on."""
+    if median is None:
         return None
-    seen = generator.binomial(half, true_rate, 400)
-    to_go = [requests_to_go(Tally(int(count), half), _LIMIT, _ALARMS) for count in seen]
-    return float(np.median([half + (more if more is not None else np.inf) for more in to_go]))
+    looks = np.arange(10, _MOST + 1, 10)
+    table = borders(looks, _LIMIT, _ALARMS)
+    half = max(10, int(median / 20) * 10)
+    ratios, within = [], 0
+    for _ in range(600):
+        seen = generator.binomial(10, true_rate, len(looks)).cumsum()
+        settled = (seen >= table.fail_from) | (seen <= table.pass_up_to)
+        end = int(looks[settled.argmax()]) if settled.any() else _MOST
+        if end <= half:
+            continue
+        told = forecast(Tally(int(seen[half // 10 - 1]), half), _LIMIT, _ALARMS)
+        # Looks come every ten requests.
+        ratios.append(10 * math.ceil((half + told.requests) / 10) / end if told is not None else math.inf)
+        if told is not None:
+            within += half + told.low <= end <= (half + told.high + 9 if told.high is not None else math.inf)
+    return Foretold(float(np.median(ratios)), within / len(ratios))
 
 
 def hash_shares() -> list[tuple[float, float, bool]]:

@@ -113,6 +113,7 @@ def test_the_trial_has_no_verdict_when_the_canary_has_answered_nothing(database:
         trial = traffic(connection)["trial"]
     assert (trial["canary"], trial["stable"], trial["percent"]) == ("1.1.0", "1.0.0", 5)
     assert (trial["verdict"], trial["automatic"]) == ("not enough evidence", None)
+    assert "Error rate, p95 latency, p99 latency: The canary has answered no request" in trial["sentence"]
     assert [criterion["name"] for criterion in trial["criteria"]] == [
         *("error_rate", "latency_p95_ms", "latency_p99_ms", "f1_drop", "memory_share"),
     ]

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.evidence import Tally, borders, log_evidence, log_worse, share_interval
-from registry.verdicts import judge_f1, judge_rate, requests_to_go
+from registry.forecast import forecast
+from registry.verdicts import judge_f1, judge_rate
 
 
 def brute_force(exceeded: int, requests: int, limit: float) -> tuple[float, float]:
@@ -144,17 +145,39 @@ def test_the_canary_is_called_worse_when_it_fails_and_the_other_does_not() -> No
     assert log_worse(Tally(0, 200), Tally(400, 3800)) < 0
 
 
-def test_the_requests_to_go_are_about_right_when_half_the_evidence_is_there() -> None:
-    looks, exceeded = canaries(0.05, runs=2_000, requests=4_000, seed=6)
-    fails = exceeded >= borders(looks, 0.01, 0.05).fail_from[:, None]
-    median = np.median(looks[fails.argmax(axis=0)])
-    to_go = requests_to_go(Tally(2.5, 50), 0.01, 0.05)
-    assert to_go is not None
-    assert 50 + to_go == pytest.approx(median, rel=0.3)
+@pytest.mark.parametrize("share", [0.02, 0.05])
+def test_the_forecast_is_about_right_when_half_the_evidence_is_there(share: float) -> None:
+    looks, exceeded = canaries(share, runs=400, requests=12_000, seed=6)
+    table = borders(looks, 0.01, 0.05)
+    is_settled = (exceeded >= table.fail_from[:, None]) | (exceeded <= table.pass_up_to[:, None])
+    ends = looks[is_settled.argmax(axis=0)]
+    half = int(np.median(ends) / 2) // 10 * 10
+    undecided = np.flatnonzero(ends > half)
+    told = [forecast(Tally(int(exceeded[half // 10 - 1, run]), half), 0.01, 0.05) for run in undecided]
+    ratios = [(half + one.requests) / ends[run] for one, run in zip(told, undecided, strict=True) if one is not None]
+    assert np.median(ratios) == pytest.approx(1, abs=0.3)
+    in_range = [
+        half + one.low <= ends[run] and (one.high is None or ends[run] <= half + one.high + 10)
+        for one, run in zip(told, undecided, strict=True)
+        if one is not None
+    ]
+    assert sum(in_range) / len(undecided) >= 0.7
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5000), st.floats(0, 0.2), st.sampled_from([0.01, 0.05]))
+def test_a_forecast_lies_in_its_range_and_is_the_same_when_it_is_asked_again(
+    requests: int, share: float, limit: float
+) -> None:
+    tally = Tally(round(share * requests), requests)
+    told = forecast(tally, limit, 0.05)
+    assert told == forecast(tally, limit, 0.05)
+    assert told is None or 1 <= told.low <= told.requests <= (told.high or math.inf)
 
 
 def test_no_end_is_promised_when_the_share_is_the_limit() -> None:
-    assert requests_to_go(Tally(10_000, 1_000_000), 0.01, 0.05) is None
+    assert forecast(Tally(10_000, 1_000_000), 0.01, 0.05) is None
+    assert forecast(Tally(50_000, 1_000_000), 0.05, 0.05) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ RATE = {
     **{"name": "error_rate", "title": "error rate", "limit": 0.01, "allowed_share": 0.01, "on_breach": "roll_back"},
     **{"verdict": "not enough evidence", "reason": "unclear", "value": 0.004, "low": 0.001, "high": 0.0123},
     **{"canary": {"exceeded": 2, "requests": 500, "share": 0.004}, "stable": None, "is_shared_outage": False},
-    **{"requests_to_go": 320, "minutes_to_go": 12.0},
+    **{"requests_to_go": 320, "requests_to_go_range": [150, 900], "minutes_to_go": 12.0},
 }
 LATENCY = RATE | {"name": "latency_p99_ms", "limit": 500, "allowed_share": 0.01}
 F1 = RATE | {"name": "f1_drop", "limit": 0.02, "allowed_share": None, "value": -0.004, "low": -0.019, "high": 0.011}
@@ -36,8 +36,8 @@ def test_a_criterion_is_said_with_its_limit_and_its_interval(criterion: dict[str
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({}, "about 320 requests to go, 12 min"),
-        ({"minutes_to_go": None}, "about 320 requests to go"),
+        ({}, "about 320 requests to go (150 to 900), about 12 min"),
+        ({"minutes_to_go": None, "requests_to_go_range": [150, None]}, "about 320 requests to go (150 or many more)"),
         ({"requests_to_go": None}, "unclear"),
         ({"verdict": "pass"}, "–"),
         ({"verdict": "fail"}, "rolled back at once"),
