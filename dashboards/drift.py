@@ -7,7 +7,7 @@ evidence": so neither a busy day nor a quiet one raises an alarm by itself.
 
 import datetime as dt
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,14 +16,12 @@ from sqlalchemy.engine import Connection
 
 from dashboards import domain, effects
 from dashboards.effects import Effect, Estimate
-from dashboards.windows import Window, tagged_window, traffic_window
+from dashboards.windows import Window, traffic_window
 from ner.database import utc_now
-from ner.predictions import Tagged
 
 Verdict = Literal["steady", "drifted", "not enough evidence"]
 
 FEWEST_DOCUMENTS = 30
-_WORDS_KEPT = 2_000
 _MOST_MORE_DOCUMENTS = 1_000_000
 
 
@@ -64,42 +62,6 @@ MEASURES = {
                 "excess", 0.005, "hold foreign ones", "hold foreign ones", tolerated=0.05),
     )
 }  # fmt: skip
-
-
-def build_profile(texts: Sequence[str], tagged: Sequence[Tagged], training_words: Collection[str]) -> dict[str, Any]:
-    """The content of a version's `profile.json`: what texts like its own look like to it, in some 90 kB.
-
-    `texts` were not trained on (the dev and test parts) and `tagged` are the version's own answers for them, so that
-    the profile is what traffic will be compared with, like for like.
-    """
-    window = tagged_window(texts, tagged)
-    unknown, confidence = effects.unknown_rate(window), effects.mean_confidence(window)
-    overlap = effects.vocabulary_overlap(window, effects.sample_size(window))
-    pooled = [word for words in window.words for word in words]
-    kept = np.random.default_rng(0).permutation(len(pooled))[:_WORDS_KEPT]
-    levels = np.linspace(0, 1, effects.QUANTILES)
-    return {
-        "format": 1,
-        "documents": len(window),
-        "tokens": int(window.tokens.sum()),
-        "training_words": len(training_words),
-        "characters": {"quantiles": np.quantile(window.characters, levels).tolist() if len(window) else []},
-        "unknown_words": _as_json(unknown),
-        "vocabulary_overlap": None
-        if overlap is None
-        else {
-            "words_per_sample": overlap.words,
-            "value": overlap.value,
-            "error": overlap.deviation / math.sqrt(overlap.samples),
-            "deviation": overlap.deviation,
-        },
-        "entities": {
-            label: int(count) for label, count in zip(window.labels, window.entities.sum(axis=0), strict=True)
-        },
-        "confidence": {"histogram": window.confidences.sum(axis=0).tolist(), "mean": _as_json(confidence)},
-        "word_sample": [pooled[index] for index in kept],
-        "reference_documents": domain.reference_of(window),
-    }
 
 
 def drift(connection: Connection, version: str, profile: Mapping[str, Any], *, hours: float = 24) -> dict[str, Any]:
@@ -272,7 +234,7 @@ def _sentence(
         return f"As in training{figures}."
     if measure.unit == "excess" and effect is not None:
         return (
-            f"At least {100 * effect.low:.1f} % of recent texts are unlike any in training, "
+            f"At least {100 * effect.low:.1f} % of recent texts look foreign beside those of training, "
             f"most likely {100 * effect.size:.1f} % or more."
         )
     is_more = now is None or training is None or now >= training
@@ -297,10 +259,6 @@ def _pictures(window: Window, profile: Mapping[str, Any]) -> dict[str, Any]:
             "training": (profile.get("confidence") or {}).get("histogram") or [],
         },
     }
-
-
-def _as_json(estimate: Estimate | None) -> dict[str, float] | None:
-    return {"value": estimate.value, "error": estimate.error} if estimate else None
 
 
 def _estimate(content: Mapping[str, float] | None) -> Estimate | None:

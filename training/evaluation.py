@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboards.cells import cells, tag_scores
-from dashboards.drift import build_profile
+from dashboards.profile import build_profile
 from ner.database import Database
 from ner.documents import LabelledText
 from ner.errors import BrokenPackage, RunCancelled

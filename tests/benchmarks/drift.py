@@ -20,7 +20,8 @@ import numpy as np
 
 from annotation.formats import read_file
 from dashboards.domain import foreign_share
-from dashboards.drift import build_profile, judged_measures
+from dashboards.drift import judged_measures
+from dashboards.profile import build_profile
 from dashboards.windows import tagged_window
 from ner.predictions import Tagged
 from registry.features import word_hash

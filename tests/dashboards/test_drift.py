@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from dashboards.drift import build_profile, drift
+from dashboards.drift import drift
+from dashboards.profile import build_profile
 from ner.database import Database, utc_now
 from ner.migrations import migrate
 from tests.dashboards.traffic_log import a_text, logged, rows_of, write_log

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 import pytest
 
 from dashboards import figures
-from dashboards.drift import build_profile, drift
+from dashboards.drift import drift
 from dashboards.figures.canvas import PALETTES, Theme, contrast, ink_on, percent, shade_at
+from dashboards.profile import build_profile
 from dashboards.quality import quality
 from dashboards.traffic import traffic
 from ner.database import Database, utc_now

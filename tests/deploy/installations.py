@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import sqlalchemy as sa
 
-from dashboards.drift import build_profile
+from dashboards.profile import build_profile
 from ner.database import Database
 from ner.migrations import migrate
 from ner.scoring import performance

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from annotation.imports import import_file
 from api.main import create_app
 from api.wiring import PACKAGES
-from dashboards.drift import build_profile
+from dashboards.profile import build_profile
 from ner.database import Database
 from ner.documents import EntitySpan
 from ner.predictions import ConfidenceKind, ScoredSpan, Tagged
