@@ -3,10 +3,11 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from annotation.stored import documents_by_digest, load_dataset
 from api.bodies import refusals
+from api.csv_table import csv_table
 from api.roles import Wired, guarded_router, role
 from api.schemas.cells import CellDocumentShape, CellShape
 from api.schemas.desk import CurveList, CurveShape
@@ -15,6 +16,7 @@ from dashboards.cells import behind_cell
 from dashboards.drift import drift
 from dashboards.learning_curve import learning_curves
 from dashboards.quality import quality
+from dashboards.quality_over_time import Stretch, quality_over_time, table_of
 from dashboards.traffic import traffic
 from ner.errors import BrokenPackage, NoServingVersion
 from registry.rollout import current_rollout
@@ -23,6 +25,8 @@ from registry.versions import get_version
 router = guarded_router(prefix="/api/v1", tags=["figures"], responses=refusals(401, 403))
 
 Hours = Annotated[float, Query(gt=0, le=24 * 366, description="How far to look back.")]
+Days = Annotated[int, Query(ge=1, le=366, description="How far to look back.")]
+_TABLE = ("version", "from", "kind", "figure", "documents", "value", "low", "high")
 
 
 @router.get("/quality")
@@ -31,6 +35,22 @@ def show_quality(wiring: Wired) -> dict[str, Any]:
     """Every version with its scores on its own test part."""
     with wiring.database.reading() as connection:
         return quality(connection)
+
+
+@router.get("/quality/over-time", responses=refusals(422))
+@role("viewer")
+def show_quality_over_time(wiring: Wired, days: Days = 28, by: Stretch = "day") -> dict[str, Any]:
+    """Each version's F1 day by day or week by week: on what people settled of traffic, and estimated without labels."""
+    wiring.log.flush()
+    with wiring.database.reading() as connection:
+        return quality_over_time(connection, days=days, by=by)
+
+
+@router.get("/quality/over-time/csv", response_class=Response, responses=refusals(422))
+@role("viewer")
+def show_quality_over_time_as_csv(wiring: Wired, days: Days = 28, by: Stretch = "day") -> Response:
+    """The same as CSV: one row for each version, day or week, kind and figure."""
+    return csv_table(table_of(show_quality_over_time(wiring, days, by)), _TABLE)
 
 
 @router.get("/quality/{version}/cell", response_model=CellShape, responses=refusals(404, 422))

@@ -99,6 +99,10 @@ class Operations(AlertOperations):
         """How good each version is on its test part."""
         return self._get("quality")
 
+    def quality_over_time(self, *, days: int | None = None, by: str | None = None) -> Body:
+        """Each version's F1 day by day or week by week, measured and estimated."""
+        return self._get("quality/over-time", days=days, by=by)
+
     def quality_cell(
         self, version: str, *, true: str | None = None, predicted: str | None = None, limit: int | None = None
     ) -> Body:

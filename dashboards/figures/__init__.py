@@ -5,6 +5,7 @@ from dashboards.figures.of_drift import drift_confidence, drift_entity_mix, drif
 from dashboards.figures.of_learning import learning_curve, training_history
 from dashboards.figures.of_pairs import label_changes, shadow_agreement
 from dashboards.figures.of_rollout import simulation_steps
+from dashboards.figures.of_time import quality_over_time
 from dashboards.figures.of_traffic import (
     canary_latency,
     simulation_outcomes,
@@ -41,6 +42,7 @@ __all__ = [
     "outcome_bar",
     "per_label_bars",
     "per_tag_bars",
+    "quality_over_time",
     "reliability_curve",
     "shadow_agreement",
     "simulation_outcomes",

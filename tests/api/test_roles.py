@@ -90,6 +90,8 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("POST", "/api/v1/compare"): "viewer",
     ("GET", "/api/v1/quality"): "viewer",
     ("GET", "/api/v1/quality/{version}/cell"): "viewer",
+    ("GET", "/api/v1/quality/over-time"): "viewer",
+    ("GET", "/api/v1/quality/over-time/csv"): "viewer",
     ("GET", "/api/v1/drift"): "viewer",
     ("GET", "/api/v1/traffic"): "viewer",
     ("GET", "/api/v1/alerts"): "viewer",

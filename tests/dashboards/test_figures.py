@@ -13,6 +13,7 @@ from dashboards.drift import drift
 from dashboards.figures.canvas import PALETTES, Theme, contrast, ink_on, percent, shade_at
 from dashboards.profile import build_profile
 from dashboards.quality import quality
+from dashboards.quality_over_time import quality_over_time
 from dashboards.traffic import traffic
 from ner.database import Database, utc_now
 from ner.documents import EntitySpan
@@ -58,8 +59,11 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         write_log(connection, rows_of([a_text(generator, strange=0.5) for _ in range(300)]))
         write_log(connection, [logged(at=utc_now(), version="1.1.0", variant="canary", status=500)] * 3)
         profile = build_profile([text for text, _ in documents], [tagged for _, tagged in documents], set())
+        sure = {"expected_correct": 1.8, "expected_entities": 2.2, "confidences": [0] * 9 + [2]}
+        write_log(connection, [logged(**sure) for _ in range(40)])
         return {
             "quality": quality(connection),
+            "over_time": quality_over_time(connection)["points"],
             "performance": a_performance(),
             "traffic": traffic(connection),
             "drift": drift(connection, "1.0.0", profile),
@@ -71,6 +75,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 DRAWN: list[tuple[Callable[..., go.Figure], str]] = [
     (figures.f1_by_version, "quality"),
+    (lambda points, theme: figures.quality_over_time(points, "f1", theme), "over_time"),
     (figures.per_label_bars, "performance"),
     (figures.confusion_heatmap, "performance"),
     (figures.outcome_bar, "performance"),
@@ -96,6 +101,7 @@ EMPTY: list[tuple[Callable[..., go.Figure], Any]] = [
     (figures.reliability_curve, {"confidence": None}),
     (figures.confidence_histogram, performance([], [])),
     (figures.training_history, []),
+    (lambda points, theme: figures.quality_over_time(points, "recall", theme), []),
 ]
 
 

@@ -14,6 +14,9 @@ from workbench.layout import empty_state, heading, pick_version, score
 from workbench.look import highlighted, plural
 
 _SHOWN = 20
+_DAYS_BACK = {"day": 28, "week": 182}
+_FIGURES = {"F1": "f1", "Precision": "precision", "Recall": "recall"}
+_BASES = {"measured": "texts that people settled", "estimated": "all answers, without labels"}
 
 
 def page() -> None:
@@ -36,6 +39,7 @@ def page() -> None:
         "By tag": _draw_tags,
         "Confusions": _draw_confusion,
         "Confidence": _draw_confidence,
+        "Over time": _draw_over_time,
     }
     draw_tabs({name: partial(part, chosen) for name, part in parts.items()}, key="quality_parts")
 
@@ -135,3 +139,22 @@ def _draw_confidence(version: Body) -> None:
         draw(figures.reliability_curve(version, theme()), key="quality_reliability")
     with right:
         draw(figures.confidence_histogram(version, theme()), key="quality_histogram")
+
+
+def _draw_over_time(version: Body) -> None:
+    left, right, _ = st.columns([1, 1, 1])
+    by = left.segmented_control("Compare", ["day", "week"], default="day", required=True, key="quality_by")
+    figure = right.segmented_control("Figure", list(_FIGURES), default="F1", required=True, key="quality_figure")
+    body = api().quality_over_time(days=_DAYS_BACK[by], by=by)
+    points = [point for point in body["points"] if point["version"] == version["version"]]
+    draw(figures.quality_over_time(points, _FIGURES[figure], theme()), key="quality_over_time")
+    for kind, basis in _BASES.items():
+        changes = [point[kind]["change"] for point in points if point[kind] and point[kind]["change"]]
+        if changes:
+            st.caption(f"F1 {kind} ({basis}): {_change(changes[-1])} from the {by} before.")
+
+
+def _change(change: Body) -> str:
+    low, high = change["low"], change["high"]
+    word = "higher" if low > 0 else "lower" if high < 0 else "no sure change"
+    return f"{word}, {100 * change['value']:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
