@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UV_VERSION := 0.13.9
-WORKERS ?= 3
+WORKERS ?= 2
 PARTS := api training workbench mlflow
 TAG ?= 0.1.0
 REGISTRY ?=
