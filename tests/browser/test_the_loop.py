@@ -133,6 +133,7 @@ def _train(page: Page) -> str:
 def _put_on_trial(page: Page, version: str) -> None:
     button = f"Make {version} the canary"
     page.get_by_role("button", name=button).click()
+    page.get_by_role("dialog").get_by_text("By hand").click()
     expect(page.get_by_role("dialog")).to_contain_text("5 %")
     picture(page, "loop-6-canary")
     page.get_by_role("dialog").get_by_role("button", name=button).click()
