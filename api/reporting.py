@@ -80,6 +80,7 @@ def memory_share(cgroup: Path = _CGROUP, proc: Path = Path("/proc")) -> float | 
             used = int((cgroup / "memory.current").read_text()) - int(stat.get("inactive_file", 0))
             return max(0, used) / int(limit)
     except (OSError, ValueError, ZeroDivisionError):
+        # No container, or one without a limit: then it is the machine's memory that counts.
         pass
     try:
         pages = int((proc / "self" / "statm").read_text().split()[1])

@@ -1,6 +1,7 @@
 """The data of a run: what people settled, frozen under its content hash, flat, and cut into parts."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from training.splits import Splits, part_of, split
 from training.validation import Before, Fault, validate_run
 
 FEWEST_DOCUMENTS = 30
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,9 @@ def _snapshot(database: Database, settings: Settings, run: Run) -> tuple[str, li
     if run.snapshot_hash is not None:
         try:
             return run.snapshot_hash, read_snapshot(settings.artifacts, run.snapshot_hash, bucket)
-        except (NotFound, MalformedFile):
-            # What the first attempt froze is gone or broken: what is settled now is the next best.
-            pass
+        except (NotFound, MalformedFile) as error:
+            # What is settled now is the next best, and its hash takes the place of the lost one.
+            _log.warning("Run %s froze snapshot %s, which is gone: %s", run.id, run.snapshot_hash, error)
     with database.transaction() as connection:
         snapshot = freeze(connection, run.dataset, actor=run.requested_by, folder=settings.artifacts, bucket=bucket)
         runs.note_snapshot(connection, run, snapshot.hash)

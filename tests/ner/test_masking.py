@@ -45,5 +45,6 @@ def test_entities_that_were_found_are_masked_while_the_request_is_answered() -> 
 
 
 @given(st.text())
-def test_it_never_fails(text: str) -> None:
-    masked(text)
+def test_only_what_has_a_digit_or_an_at_sign_is_changed(text: str) -> None:
+    hidden = masked(text)
+    assert hidden == text or "@" in text or any(letter.isdigit() for letter in text)
