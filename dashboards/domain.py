@@ -49,9 +49,7 @@ def foreign_share(window: Window, profile: Mapping[str, Any]) -> Effect | None:
 
     None where the profile holds fewer than 100 reference documents, or recent ones are too few to cross-fit.
     """
-    known = np.frombuffer(base64.b64decode(profile.get("reference_documents") or ""), "<u2")
-    reference = known.astype(np.int64).reshape(-1, _WIDTH)
-    recent = _folded(window.words)
+    reference, recent = _reference(profile), _folded(window.words)
     if len(reference) < FEWEST_REFERENCE or len(recent) < 2 * _FOLDS:
         return None
     share = float((out_of_reference(reference, recent) > 1 - _TAIL).mean())
@@ -60,6 +58,17 @@ def foreign_share(window: Window, profile: Mapping[str, Any]) -> Effect | None:
     training_error = _Z * math.sqrt(_TAIL * (1 - _TAIL) / len(reference))
     half = math.hypot(now_error, training_error)
     return Effect(max(0.0, size), max(0.0, size - half), min(1.0, max(0.0, size + half)), now_error, training_error)
+
+
+def has_reference(profile: Mapping[str, Any]) -> bool:
+    """Whether a profile holds enough documents: those of versions that learned from little text, or were registered
+    before profiles kept any, do not."""
+    return len(_reference(profile)) >= FEWEST_REFERENCE
+
+
+def _reference(profile: Mapping[str, Any]) -> Integers:
+    known = np.frombuffer(base64.b64decode(profile.get("reference_documents") or ""), "<u2")
+    return known.astype(np.int64).reshape(-1, _WIDTH)
 
 
 def out_of_reference(reference: Integers, recent: Integers) -> Reals:

@@ -1,7 +1,7 @@
 """Is recent traffic still like the text that a version was measured on?
 
-Six measures, each with its figure now and in training, an effect size with a 99 % interval, and a threshold for the
-effect. "drifted" when the whole interval lies above the threshold, "steady" when it lies below, else "not enough
+Up to six measures, each with its figure now and in training, an effect size with a 99 % interval, and a threshold for
+the effect. "drifted" when the whole interval lies above the threshold, "steady" when it lies below, else "not enough
 evidence": so neither a busy day nor a quiet one raises an alarm by itself.
 """
 
@@ -91,15 +91,16 @@ def drift(connection: Connection, version: str, profile: Mapping[str, Any], *, h
 
 
 def judged_measures(window: Window, profile: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The measures of `drift`, of documents from wherever they come."""
-    return [
+    """The measures of `drift`, of documents from wherever they come. "foreign_texts" is among them where the profile
+    holds documents to compare with: what can never be known shall not keep a version from being steady."""
+    measures = [
         _text_length(window, profile),
         _unknown_words(window, profile),
         _vocabulary_overlap(window, profile),
         _entity_mix(window, profile),
         _confidence(window, profile),
-        _foreign_texts(window, profile),
     ]
+    return [*measures, _foreign_texts(window, profile)] if domain.has_reference(profile) else measures
 
 
 def _overall(verdict: Verdict, drifted: Sequence[str], steady: int, measures: int, total: int, hours: float) -> str:

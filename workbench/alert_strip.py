@@ -35,7 +35,7 @@ def draw_alert_strip(alerts_page: Any) -> None:
     with st.container(
         key=f"alert_strip_{colour}", horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="alert_words"):
             st.markdown(f":{colour}[{icon}]", width="content")
             st.text(f"{sentence}{more}", width="stretch")
         st.page_link(alerts_page, label="See alerts", width="content")

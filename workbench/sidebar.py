@@ -15,16 +15,20 @@ def draw_sidebar(person: Visitor) -> None:
         with st.container(
             horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="visitor"
         ):
-            st.markdown(f":material/person: {_plain(person.name)} :small[{person.role}]", width="content")
+            words = f"{_plain(person.name)} :small[{person.role}]"
+            if person.is_person:
+                with st.popover(words, icon=":material/person:", type="tertiary"):
+                    _draw_password(person.name)
+            else:
+                st.markdown(f":material/person: {words}", width="content")
             with st.container(width=70):
                 draw_sign_out_button()
-        if person.is_person:
-            _draw_password(person.name)
 
 
 def _draw_password(name: str) -> None:
     """A person may choose a password; with it they need no link the next time."""
-    with st.popover("Set a password", icon=":material/password:", type="tertiary"), st.form("password", border=False):
+    with st.form("password", border=False):
+        st.markdown("**Set a password**")
         first = st.text_input(
             "New password", type="password", autocomplete="new-password", help="12 characters or more."
         )

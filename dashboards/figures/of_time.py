@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from dashboards.figures.canvas import Theme, canvas, interval_bars, nothing_yet, palette
 
 _NAMES = {"f1": "F1", "precision": "precision", "recall": "recall"}
+_MOST_NAMED = 10
 
 
 def quality_over_time(points: Sequence[Mapping[str, Any]], name: str = "f1", theme: Theme = "light") -> go.Figure:
@@ -46,6 +47,15 @@ def quality_over_time(points: Sequence[Mapping[str, Any]], name: str = "f1", the
         )  # fmt: skip
     if not figure.data:
         return nothing_yet("A point appears once 30 texts of a day or week were answered, or settled by people.", theme)
-    figure.update_xaxes(type="date", tickformat="%-d %b", nticks=10)
-    figure.update_yaxes(title_text=_NAMES[name], tickformat=".2f")
+    figure.update_xaxes(
+        type="date", tickformat="%-d %b", **_ticks(sorted({day for line in figure.data for day in line.x}))
+    )
+    figure.update_yaxes(title_text=_NAMES[name], tickformat=".3~f")
+    # A single line wants its name too: whether it was measured or estimated is the first thing to know.
+    figure.update_layout(showlegend=True)
     return figure
+
+
+def _ticks(days: Sequence[str]) -> dict[str, Any]:
+    """A tick at each day that has a point, while there are few: plotly would name hours of the same day."""
+    return {"tickvals": list(days)} if len(days) <= _MOST_NAMED else {"nticks": _MOST_NAMED}

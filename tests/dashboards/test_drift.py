@@ -53,6 +53,14 @@ def test_no_alarm_is_raised_when_text_has_not_changed_whatever_the_volume(
         assert found["verdict"] == "steady"
 
 
+def test_a_version_without_texts_to_compare_with_can_be_steady(store: Database, profile: dict[str, Any]) -> None:
+    older = {name: value for name, value in profile.items() if name != "reference_documents"}
+    generator = random.Random(77)
+    found = judged(store, older, rows_of([a_text(generator) for _ in range(2_000)]), "0.9.0")
+    assert set(verdicts(found)) == set(NAMES) - {"foreign_texts"}
+    assert found["verdict"] == "steady"
+
+
 def test_a_tenth_of_foreign_text_is_noticed_when_there_are_a_thousand_documents(
     store: Database, profile: dict[str, Any]
 ) -> None:

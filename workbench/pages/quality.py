@@ -143,7 +143,7 @@ def _draw_confidence(version: Body) -> None:
 
 def _draw_over_time(version: Body) -> None:
     left, right, _ = st.columns([1, 1, 1])
-    by = left.segmented_control("Compare", ["day", "week"], default="day", required=True, key="quality_by")
+    by = left.segmented_control("By", ["day", "week"], default="day", required=True, key="quality_by")
     figure = right.segmented_control("Figure", list(_FIGURES), default="F1", required=True, key="quality_figure")
     body = api().quality_over_time(days=_DAYS_BACK[by], by=by)
     points = [point for point in body["points"] if point["version"] == version["version"]]
