@@ -6,7 +6,7 @@ ever offered: it becomes part of an answer when a person takes it.
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -44,6 +44,7 @@ class SuggestionSource:
     changed_by: str
     changed_at: Any
     sealed: bytes | None = None
+    has_lost_key: bool = False
 
 
 def save_source(
@@ -57,7 +58,8 @@ def save_source(
     actor: str,
     sealed: bytes | None = None,
 ) -> SuggestionSource:
-    """Make a source, or change it: another content is its next version. `sealed` None keeps the key it has.
+    """Make a source, or change it: another content is its next version. `sealed` None keeps the key it has, as long
+    as its address stays: a key goes nowhere but where it was given for, and `has_lost_key` says that it is gone.
 
     Raises NotFound for the dataset, InvalidInput for a name or a content that does not fit.
     """
@@ -76,7 +78,8 @@ def save_source(
         "changed_by": actor,
         "changed_at": utc_now(),
     }
-    if sealed is not None:
+    loses_key = before is not None and before.sealed is not None and sealed is None and _moves(before, kind, checked)
+    if sealed is not None or loses_key:
         facts["sealed"] = sealed
     if before is None:
         facts |= {"id": uuid.uuid4().hex, "dataset_id": rules.id, "name": name, "version": 1}
@@ -85,9 +88,14 @@ def save_source(
         is_same = (before.kind, before.content) == (kind, checked)
         connection.execute(_table.update().where(*here).values(**facts, version=before.version + (not is_same)))
     saved = load_source(connection, dataset, name)
-    details = {"dataset": dataset, "kind": kind, "version": saved.version, "enabled": enabled}
+    details = {"dataset": dataset, "kind": kind, "version": saved.version, "enabled": enabled, "lost_key": loses_key}
     audit.append(connection, actor=actor, action="source.saved", subject=name, details=details)
-    return saved
+    return replace(saved, has_lost_key=loses_key)
+
+
+def _moves(before: Row[Any], kind: str, content: Mapping[str, Any]) -> bool:
+    """Whether the change would send elsewhere what the source sends."""
+    return bool((before.kind, before.content.get("url")) != (kind, content.get("url")))
 
 
 def delete_source(connection: Connection, dataset: str, name: str, *, actor: str) -> None:

@@ -13,8 +13,9 @@ from api.schemas.desk import AskAnswer, AskRequest, OutcomeShape, SourceList, So
 from ner.errors import InvalidInput
 from ner.roles import require_role
 from registry import audit
-from registry.sealing import seal, unseal
+from registry.sealing import seal
 
+_LOST_KEY = "The address is another one, so the key that was kept for the old one is gone: give the key for this one."
 router = guarded_router(prefix="/api/v1", tags=["text"], responses=refusals(401, 403, 404))
 
 
@@ -33,7 +34,10 @@ def list_all(name: str, wiring: Wired) -> SourceList:
 @router.put("/datasets/{name}/sources/{source}", response_model=SourceShape, responses=refusals(422))
 @role("engineer")
 def save(name: str, source: str, body: SourceRequest, wiring: Wired, caller: Called) -> SourceShape:
-    """Make a source, or change it. An endpoint sends texts to another machine: only an administrator may name one."""
+    """Make a source, or change it. An endpoint sends texts to another machine: only an administrator may name one.
+
+    Its key stays with its address: a change of the address without a key drops the key, and `notice` says so.
+    """
     if body.kind == "endpoint":
         require_role(caller.role, "admin")
     elif body.key is not None:
@@ -65,9 +69,11 @@ def ask(document_id: str, body: AskRequest, wiring: Wired, caller: Called) -> As
         dataset = load_dataset(connection, document.dataset)
         source = load_source(connection, document.dataset, body.source)
         written = guidelines_of(connection, document.dataset)
+        # Under whichever secret key sealed it: while the keys change, asking goes on.
+        context = _context(document.dataset, source.name)
+        key = wiring.seals.open(connection, source.sealed, context=context) if source.sealed else ""
     if source.kind != "endpoint" or not source.enabled:
         raise InvalidInput(f"'{source.name}' is no endpoint that is switched on.")
-    key = unseal(wiring.secret, source.sealed, context=_context(document.dataset, source.name)) if source.sealed else ""
     with wiring.database.transaction() as connection:
         # Before it is sent: that a text left this machine is known even if no answer ever comes.
         details = {"dataset": document.dataset, "source": source.name, "version": source.version}
@@ -97,6 +103,7 @@ def _shape(source: SuggestionSource) -> SourceShape:
         version=source.version,
         enabled=source.enabled,
         has_key=source.sealed is not None,
+        notice=_LOST_KEY if source.has_lost_key else None,
         changed_by=source.changed_by,
         changed_at=source.changed_at,
     )

@@ -54,7 +54,7 @@ def test(webhook_id: str, wiring: Wired, caller: Called) -> DeliveryShape:
         facts = {"sentence": f"{caller.name} tries out this webhook."}
         delivery_id = webhooks.write_delivery(connection, webhook_id, "test", facts)
     may_be_private = wiring.settings.webhook_private_addresses
-    deliveries.send(wiring.database, wiring.secret, delivery_id, may_be_private=may_be_private)
+    deliveries.send(wiring.database, wiring.seals.secrets, delivery_id, may_be_private=may_be_private)
     with wiring.database.reading() as connection:
         return _shape(deliveries.get_delivery(connection, delivery_id))
 

@@ -7,6 +7,7 @@ that, under the same id; a receiver that remembers ids therefore acts on each on
 import datetime as dt
 import hmac
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -64,23 +65,23 @@ def get_delivery(connection: Connection, delivery_id: str) -> Delivery:
     return Delivery(**row)
 
 
-def send_due(database: Database, secret: bytes, *, may_be_private: bool) -> int:
+def send_due(database: Database, secrets: Sequence[bytes], *, may_be_private: bool) -> int:
     """Send everything whose time has come, oldest first; how many were delivered."""
     now = utc_now()
     with database.reading() as connection:
         due = deliveries.c.next_attempt_at <= now
         wanted = sa.select(deliveries.c.id).where(due).order_by(deliveries.c.next_attempt_at).limit(_AT_ONCE)
         found = list(connection.scalars(wanted))
-    return sum(send(database, secret, delivery_id, may_be_private=may_be_private) for delivery_id in found)
+    return sum(send(database, secrets, delivery_id, may_be_private=may_be_private) for delivery_id in found)
 
 
-def send(database: Database, secret: bytes, delivery_id: str, *, may_be_private: bool) -> bool:
+def send(database: Database, secrets: Sequence[bytes], delivery_id: str, *, may_be_private: bool) -> bool:
     """Make one attempt; whether it was delivered. False too where another process has it in hand."""
     with database.transaction() as connection:
         delivery = _claimed(connection, delivery_id)
     if delivery is None:
         return False
-    status, problem = _attempt(database, secret, delivery, may_be_private)
+    status, problem = _attempt(database, secrets, delivery, may_be_private)
     with database.transaction() as connection:
         _note(connection, delivery, status, problem)
     return problem is None
@@ -97,13 +98,13 @@ def _claimed(connection: Connection, delivery_id: str) -> Delivery | None:
 
 
 def _attempt(
-    database: Database, secret: bytes, delivery: Delivery, may_be_private: bool
+    database: Database, secrets: Sequence[bytes], delivery: Delivery, may_be_private: bool
 ) -> tuple[int | None, str | None]:
     """What the receiver answered, and what went wrong."""
     try:
         with database.reading() as connection:
             url = connection.scalar(sa.select(webhooks.c.url).where(webhooks.c.id == delivery.webhook_id))
-            signing = signing_secret(connection, secret, delivery.webhook_id)
+            signing = signing_secret(connection, secrets, delivery.webhook_id)
         target = resolve(str(url), may_be_private=may_be_private, allowed_by=PRIVATE_SETTING)
         body, moment = delivery.body.encode(), int(time.time())
         headers = {

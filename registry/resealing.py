@@ -44,11 +44,18 @@ class Resealed:
     destroyed: list[str]
 
 
-def change_key(database: Database, seals: Seals, *, actor: str, progress: Callable[[int], object]) -> Resealed:
-    """Make a new key and seal everything with it; the older keys are destroyed once nothing needs them."""
+def change_key(
+    database: Database, seals: Seals, *, actor: str, progress: Callable[[int], object], carry_over: bool = True
+) -> Resealed:
+    """Make a new key and seal everything with it; the older keys are destroyed once nothing needs them.
+
+    Not to `carry_over` leaves what a secret key seals directly to the one before, which is all that the processes know
+    until they are started again.
+    """
     with database.transaction() as connection:
         seals.wrapped_anew(connection)
-        _carry_over(connection, seals.secrets)
+        if carry_over:
+            _carry_over(connection, seals.secrets)
         seals.rotate(connection, actor=actor)
     return reseal(database, seals, actor=actor, progress=progress)
 

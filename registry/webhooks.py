@@ -9,6 +9,7 @@ import os
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,18 +85,19 @@ def remove_webhook(connection: Connection, webhook_id: str, *, actor: str) -> No
     audit.append(connection, actor=actor, action="webhook.removed", subject=webhook_id, details={"name": found.name})
 
 
-def signing_secret(connection: Connection, secret: bytes, webhook_id: str) -> bytes:
-    """What deliveries to this receiver are signed with. Raises InvalidSetting when it cannot be unsealed."""
+def signing_secret(connection: Connection, secret_keys: Sequence[bytes], webhook_id: str) -> bytes:
+    """What deliveries to this receiver are signed with. Any of the installation's
+    `secret_keys` may have sealed it. Raises NotFound, and InvalidSetting when it cannot be unsealed.
+    """
     sealed = connection.scalar(sa.select(webhooks.c.sealed_secret).where(webhooks.c.id == webhook_id))
     if sealed is None:
         raise NotFound(f"There is no webhook '{webhook_id}'.")
-    try:
-        opened = AESGCM(_key(secret)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], webhook_id.encode())
-    except (InvalidTag, ValueError):
-        raise InvalidSetting(
-            "The secret of a webhook cannot be unsealed: NER_SECRET_KEY is not the key that sealed it. Make it anew."
-        ) from None
-    return opened
+    for secret in secret_keys:
+        with suppress(InvalidTag, ValueError):
+            return AESGCM(_key(secret)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], webhook_id.encode())
+    raise InvalidSetting(
+        "The secret of a webhook cannot be unsealed: NER_SECRET_KEY is not the key that sealed it. Make it anew."
+    )
 
 
 def tell(connection: Connection, event: str, severity: str, facts: Mapping[str, Any]) -> list[str]:

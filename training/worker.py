@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from ner.database import Database, utc_now
 from ner.errors import Conflict
-from ner.settings import Settings, secret_key
+from ner.settings import Settings, secret_keys
 from registry import runs
 from registry.controller import Controller
 from registry.deliveries import send_due
@@ -100,7 +100,7 @@ class Worker:
 
     def _send(self) -> None:
         may_be_private = self._settings.webhook_private_addresses
-        send_due(self._database, secret_key(self._settings), may_be_private=may_be_private)
+        send_due(self._database, secret_keys(self._settings), may_be_private=may_be_private)
 
     def _beat(self) -> None:
         with self._database.transaction() as connection:

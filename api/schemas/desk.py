@@ -21,7 +21,11 @@ class SourceRequest(Shape):
         examples=[{"entries": [{"text": "Oslo", "label": "geo"}]}],
     )
     enabled: bool = True
-    key: str | None = Field(None, max_length=2_000, description="Of an endpoint; sealed, and never shown again.")
+    key: str | None = Field(
+        None,
+        max_length=2_000,
+        description="Of an endpoint; sealed, and never shown again. Null keeps the one that it has at this address.",
+    )
 
 
 class SourceShape(BaseModel):
@@ -31,6 +35,7 @@ class SourceShape(BaseModel):
     version: int = Field(description="One more with each change of the content.")
     enabled: bool
     has_key: bool
+    notice: str | None = Field(None, description="What the change took away, in the answer to it.")
     changed_by: str
     changed_at: dt.datetime
 

@@ -123,6 +123,32 @@ def test_an_endpoint_is_asked_on_demand_and_its_key_is_never_shown(news: Room, l
     assert news.client.post(path, json={"source": "llm"}, headers=annotator).status_code == 422
 
 
+def test_the_key_of_an_endpoint_stays_with_its_address(news: Room, language_model: str) -> None:
+    content = {"url": language_model, "model": "right"}
+    _put_source(news, "llm", "admin", kind="endpoint", content=content, key="a secret key")
+    kept = _put_source(news, "llm", "admin", kind="endpoint", content=content | {"model": "newer"}).json()
+    assert (kept["has_key"], kept["notice"]) == (True, None)
+
+    elsewhere = {"url": language_model.replace("/v1", "/elsewhere"), "model": "right"}
+    moved = _put_source(news, "llm", "admin", kind="endpoint", content=elsewhere).json()
+
+    assert (moved["has_key"], "give the key for this one" in moved["notice"]) == (False, True)
+    back = _put_source(news, "llm", "admin", kind="endpoint", content=content).json()
+    assert (back["has_key"], back["notice"]) == (False, None)
+    headers = news.headers("annotator")
+    path = f"/api/v1/documents/{_task(news, headers)['document']['id']}/suggestions"
+    news.client.post(path, json={"source": "llm"}, headers=headers).raise_for_status()
+    assert httpx.get(language_model).json()[-1]["key"] in {None, ""}
+    given = _put_source(news, "llm", "admin", kind="endpoint", content=elsewhere, key="another").json()
+    assert (given["has_key"], given["notice"]) == (True, None)
+    # An engineer may make a pattern of it, which holds no key that could come back.
+    _put_source(news, "llm", kind="pattern", content={"pattern": "Oslo", "label": "geo"})
+    assert not _put_source(news, "llm", "admin", kind="endpoint", content=elsewhere).json()["has_key"]
+    trail = news.client.get("/api/v1/audit", headers=headers).json()["entries"]
+    saved = [one["details"]["lost_key"] for one in trail if one["action"] == "source.saved"]
+    assert saved == [False, True, False, False, True, False, False]
+
+
 def test_what_an_endpoint_says_wrongly_is_counted_and_not_guessed(news: Room, language_model: str) -> None:
     _put_source(news, "llm", "admin", kind="endpoint", content={"url": language_model, "model": "wrong"})
     headers = news.headers("annotator")

@@ -90,7 +90,7 @@ def test_an_alert_arrives_in_the_workbench_and_at_a_webhook_and_is_closed_when_i
         alert = site.shown()["ModelPerformanceDrop"]
         assert (alert["subject"], alert["severity"], alert["closed_at"]) == ("1.0.0", "critical", None)
         assert alert["sentence"].startswith("F1 of version 1.0.0 (stable) is 0.500.")
-        send_due(site.database, site.secret, may_be_private=True)
+        send_due(site.database, [site.secret], may_be_private=True)
         assert any(b"F1 of version 1.0.0" in request.body for request in receiver.received)
 
         site.f1(0.9)

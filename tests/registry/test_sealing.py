@@ -201,4 +201,4 @@ def test_secrets_of_endpoints_and_webhooks_move_to_the_new_secret_key(database: 
     with database.reading() as connection:
         sealed = connection.scalar(sa.select(suggestion_sources.c.sealed))
         assert unseal(SECRET, sealed, context=context) == "key"
-        assert signing_secret(connection, SECRET, hook.id) == signing.encode()
+        assert signing_secret(connection, [SECRET], hook.id) == signing.encode()

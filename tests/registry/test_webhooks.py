@@ -66,7 +66,7 @@ def now_due(database: Database) -> None:
 
 
 def sent(database: Database) -> int:
-    return send_due(database, SECRET, may_be_private=True)
+    return send_due(database, [SECRET], may_be_private=True)
 
 
 def test_a_receiver_can_check_who_told_it_as_the_document_says(database: Database, receiver: Receiver) -> None:
@@ -176,7 +176,7 @@ def test_of_many_senders_one_sends(database: Database, receiver: Receiver) -> No
     opened(database)
     (delivery,) = delivered(database, webhook_id)
     senders = [
-        threading.Thread(target=send, args=(database, SECRET, delivery.id), kwargs={"may_be_private": True})
+        threading.Thread(target=send, args=(database, [SECRET], delivery.id), kwargs={"may_be_private": True})
         for _ in range(6)
     ]
     for sender in senders:
@@ -189,7 +189,7 @@ def test_of_many_senders_one_sends(database: Database, receiver: Receiver) -> No
 def test_nothing_goes_into_the_private_network_unless_it_may(database: Database, receiver: Receiver) -> None:
     webhook_id, _ = made(database, receiver.url)
     opened(database)
-    assert send_due(database, SECRET, may_be_private=False) == 0
+    assert send_due(database, [SECRET], may_be_private=False) == 0
     assert receiver.received == []
     (delivery,) = delivered(database, webhook_id)
     assert delivery.problem is not None
@@ -222,9 +222,9 @@ def test_the_secret_is_sealed_at_rest_and_opens_with_the_right_key_alone(databas
     with database.reading() as connection:
         sealed = connection.scalar(sa.select(tables.webhooks.c.sealed_secret))
         assert signing.encode() not in bytes(sealed)
-        assert webhooks.signing_secret(connection, SECRET, webhook_id) == signing.encode()
+        assert webhooks.signing_secret(connection, [b"a newer one", SECRET], webhook_id) == signing.encode()
         with pytest.raises(InvalidSetting):
-            webhooks.signing_secret(connection, b"another", webhook_id)
+            webhooks.signing_secret(connection, [b"another"], webhook_id)
 
 
 def test_unknown_deliveries_are_not_found(database: Database) -> None:

@@ -10,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
+from annotation.sources import load_source
 from ner import tables
 from ner.database import Database
 from ner.migrations import migrate
 from ner.settings import Settings, secret_keys
 from registry.packages import open_store
 from registry.sealing import Seals
+from registry.webhooks import signing_secret
 from tests.api.rooms import Room, open_room
 from workbench.commands import cli
 
@@ -117,6 +119,33 @@ def test_api_keys_hold_and_sessions_end_when_the_secret_key_is_new(room: Room, c
         rows = connection.execute(sa.select(tables.captured_texts)).all()
         texts = {newest.open(connection, row.sealed, context=row.request_id) for row in rows}
     assert texts == {"John before", "John during", "John after"}
+
+
+def test_endpoints_are_asked_and_webhooks_signed_with_what_they_were_given_while_the_secret_key_changes(
+    room: Room, command: Command
+) -> None:
+    admin = room.headers("admin")
+    room.client.post("/api/v1/datasets/news/import", content=b'{"text": "Ada"}', headers=admin).raise_for_status()
+    content = {"url": "https://8.8.8.8/v1", "model": "m"}
+    body = {"kind": "endpoint", "content": content, "key": "of the endpoint"}
+    room.client.put("/api/v1/datasets/news/sources/llm", json=body, headers=admin).raise_for_status()
+    body = {"name": "ops", "url": "https://8.8.8.8/x", "severities": ["critical"]}
+    made = room.client.post("/api/v1/webhooks", json=body, headers=admin).raise_for_status().json()
+
+    def held(seals: Seals) -> tuple[str, bytes]:
+        with room.database.reading() as connection:
+            source = load_source(connection, "news", "llm")
+            assert source.sealed is not None
+            key = seals.open(connection, source.sealed, context="suggestion source news llm")
+            return key, signing_secret(connection, seals.secrets, made["id"])
+
+    expected = ("of the endpoint", made["secret"].encode())
+    before = room.app.state.wiring.seals
+    command("keys", "rotate-secret", "--installation-key")
+    restarted = Seals(*secret_keys(room.settings))
+    assert held(before) == held(restarted) == expected
+    command("keys", "rotate-secret")
+    assert held(restarted) == held(Seals(secret_keys(room.settings)[0])) == expected
 
 
 def test_a_secret_key_from_the_environment_is_changed_there(

@@ -32,7 +32,7 @@ def rotate_secret(installation_key: bool, as_json: bool) -> None:
         _change_installation_key(here.settings)
     seals = Seals(*secret_keys(here.settings))
     with tqdm(unit=" values", desc="sealing anew", leave=False) as bar:
-        outcome = change_key(here.database, seals, actor=_ACTOR, progress=bar.update)
+        outcome = change_key(here.database, seals, actor=_ACTOR, progress=bar.update, carry_over=not installation_key)
     result = {"sealed": outcome.values, "lost": outcome.lost, "destroyed": outcome.destroyed}
     show(result, as_json, lambda it: _sentence(it["sealed"], it["lost"], len(it["destroyed"]), installation_key))
 

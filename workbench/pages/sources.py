@@ -135,15 +135,21 @@ def _draw_endpoint() -> tuple[Body, str | None]:
     left, right = st.columns(2)
     content["price_in"] = left.number_input("Price of a million tokens in", 0.0, 10_000.0, 0.0)
     content["price_out"] = right.number_input("Price of a million tokens out", 0.0, 10_000.0, 0.0)
-    key = st.text_input("Key", type="password", help="Sealed in the database, and never shown again.")
+    key = st.text_input(
+        "Key",
+        type="password",
+        help="Sealed in the database, and never shown again. It stays with its address alone.",
+    )
     return content, key or None
 
 
 def _save(dataset: str, name: str, source: Body) -> None:
     body = {field: source[field] for field in ("kind", "content", "enabled", "key") if source.get(field) is not None}
     try:
-        api().save_source(dataset, name, body)
+        saved = api().save_source(dataset, name, body)
     except ApiError as error:
         explain(error)
         return
+    if saved["notice"]:
+        st.toast(saved["notice"], icon=":material/key_off:", duration="long")
     st.rerun()
