@@ -39,7 +39,7 @@ def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge =
     now = utc_now()
     counter = TallyCounter(rules.rate_criteria)
     evidence = observe(connection, rules, whose, counter, state=state, f1=f1, now=now)
-    judged = judge(rules, evidence, canary=state.canary)
+    judged = judge(rules, evidence, canary=state.canary, percent=state.percent)
     return {
         "canary": state.canary,
         "stable": state.stable,

@@ -23,6 +23,7 @@ from registry.tallies import TallyCounter
 from registry.trials import Trial
 
 _PASSING = ("shared_outage", "trial_stale", "trial_investigated")
+_OUTAGE: tuple[str, Severity] = ("shared_outage", "critical")
 _STALE_SECONDS = 30.0
 _SAMPLES_IN_A_STEP = 200
 _SAMPLE_SECONDS = (10.0, 900.0)
@@ -60,7 +61,8 @@ class Controller:
         if seen is None:
             return self._stand_back(trial)
         action = seen.judgement.action
-        if action in ("wait", "investigate") or (trial.status == "held" and action != "roll_back"):
+        is_first = action == "step_back" and trial.step == 0
+        if action in ("wait", "investigate") or is_first or (trial.status == "held" and action != "roll_back"):
             return self._note(seen)
         return self._act(seen)
 
@@ -71,7 +73,7 @@ class Controller:
         evidence = observe(
             connection, policy, trial.trialled, self._counter[1], state=state, f1=self._f1, now=self._now()
         )
-        return Observation(trial, evidence, judge(policy, evidence, canary=trial.canary))
+        return Observation(trial, evidence, judge(policy, evidence, canary=trial.canary, percent=trial.percent))
 
     def _stand_back(self, trial: Trial) -> Trial | None:
         with self._database.transaction() as connection:
@@ -111,6 +113,9 @@ class Controller:
             for kind in _PASSING:
                 close_alert(connection, kind, subject=trial.canary)
             return after
+        if judgement.action == "step_back":
+            raise_alert(connection, *_OUTAGE, judgement.sentence, subject=trial.canary)
+            return trials.step_back(connection, trial, self._now(), judgement.sentence)
         if judgement.action == "roll_back":
             after = trials.take_out(connection, trial, judgement.sentence)
             sentence = f"Rolled back: {judgement.sentence}"
@@ -163,7 +168,8 @@ class Controller:
             is_long = (now - self._stale_since).total_seconds() >= _STALE_SECONDS
             return {"trial_stale": ("warning", seen.evidence.stale)} if is_long else {}
         if seen.judgement.is_shared_outage:
-            return {"shared_outage": ("critical", seen.judgement.sentence)}
+            kind, severity = _OUTAGE
+            return {kind: (severity, seen.judgement.sentence)}
         if seen.judgement.action == "investigate":
             return {"trial_investigated": ("warning", seen.judgement.sentence)}
         return {}

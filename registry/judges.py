@@ -76,9 +76,14 @@ class Judgement:
         return any(criterion.is_shared_outage for criterion in self.criteria)
 
 
-def judge(policy: Policy, evidence: Evidence, *, canary: str) -> Judgement:
-    """Judge one step. Stale evidence leads to no action, whatever it says."""
-    criteria = tuple(_judge_one(policy, criterion, evidence) for criterion in policy.criteria)
+def judge(policy: Policy, evidence: Evidence, *, canary: str, percent: float, alone_fails: bool = False) -> Judgement:
+    """Judge one step, in which the canary has `percent` of the traffic. Stale evidence leads to no action, whatever it
+    says. `alone_fails`: see `judge_rate`.
+    """
+    if percent >= 100 and not alone_fails:
+        # The stable version has only stood in where the canary failed: these few are no control.
+        evidence = dataclasses.replace(evidence, stable={})
+    criteria = tuple(_judge_one(policy, criterion, evidence, alone_fails) for criterion in policy.criteria)
     verdict = _together(criteria)
     if evidence.stale:
         return Judgement("wait", "not enough evidence", evidence.stale, criteria)
@@ -87,21 +92,28 @@ def judge(policy: Policy, evidence: Evidence, *, canary: str) -> Judgement:
         {criterion.name: np.bool_(criterion.verdict == "fail") for criterion in criteria},  # type: ignore[misc]
         {criterion.name: np.bool_(criterion.verdict == "pass") for criterion in criteria},  # type: ignore[misc]
         np.float64(evidence.hours_in_step),  # type: ignore[arg-type]
+        np.bool_(percent >= 100 and any(_is_unopposed(criterion) for criterion in criteria)),
     )
     action = ACTIONS[int(code)]
     return Judgement(action, verdict, _sentence(policy, evidence, canary, action, verdict, criteria), criteria)
 
 
-def _judge_one(policy: Policy, criterion: Criterion, evidence: Evidence) -> CriterionVerdict:
+def _is_unopposed(criterion: CriterionVerdict) -> bool:
+    """Whether it is beyond its limit and there is nobody to compare it with."""
+    stable = criterion.rate.stable if criterion.rate is not None else None
+    return criterion.is_shared_outage and stable is not None and not stable.is_evidence
+
+
+def _judge_one(policy: Policy, criterion: Criterion, evidence: Evidence, alone_fails: bool) -> CriterionVerdict:
     if criterion.allowed_share is not None:
-        return _judge_requests(policy, criterion, evidence)
+        return _judge_requests(policy, criterion, evidence, alone_fails)
     verdict, reason = (
         _judge_memory(criterion, evidence) if criterion.name == "memory_share" else _judge_f1(criterion, evidence)
     )
     return CriterionVerdict(criterion.name, criterion.limit, criterion.on_breach, verdict, reason)
 
 
-def _judge_requests(policy: Policy, criterion: Criterion, evidence: Evidence) -> CriterionVerdict:
+def _judge_requests(policy: Policy, criterion: Criterion, evidence: Evidence, alone_fails: bool) -> CriterionVerdict:
     found = judge_rate(
         evidence.step.get(criterion.name, NO_TRAFFIC),
         criterion.allowed_share or 0.0,
@@ -109,6 +121,7 @@ def _judge_requests(policy: Policy, criterion: Criterion, evidence: Evidence) ->
         stable=evidence.stable.get(criterion.name, NO_TRAFFIC),
         false_alarm_rate=policy.false_alarm_rate,
         exceeding=criterion.exceeding,
+        alone_fails=alone_fails,
     )
     minutes = evidence.hours_in_step * 60
     rate = found.canary.requests / minutes if found.canary.is_evidence and minutes > 0 else 0.0
@@ -164,6 +177,11 @@ def _sentence(
     if verdict == "fail":
         broken = _named(policy, *(one for one in criteria if one.verdict == "fail"))
         return f"{canary} breaks a limit. {broken}"
+    unopposed = tuple(one for one in criteria if _is_unopposed(one))
+    if unopposed:
+        return (
+            f"Whether {canary} is to blame cannot be told while nobody answers beside it. {_named(policy, *unopposed)}"
+        )
     if any(criterion.is_shared_outage for criterion in criteria):
         return "Both versions are beyond a limit: this is not the canary's doing, look at what they share."
     bake_minutes = (policy.shortest_hours - evidence.hours_in_step) * 60

@@ -86,20 +86,29 @@ def looks_of(policy: Policy, per_hour: float) -> Counts:
 
 
 def watch(
-    policy: Policy, canary: Canary, batch: Batch, looks: Counts, percent: float, generator: np.random.Generator
+    policy: Policy, canary: Canary, batch: Batch, looks: Counts, number: int, generator: np.random.Generator
 ) -> Step:
-    """Draw the requests of a step and judge every criterion at every look, by the rules of `registry.verdicts`."""
+    """Draw the requests of a step and judge every criterion at every look, by the rules of `registry.verdicts`.
+
+    With all of the traffic nobody answers beside the canary: where it is beyond a limit, it is compared from there on
+    with a stable version that answers what the step before leaves to it, as after a step back.
+    """
+    percent = policy.steps_percent[number]
     per_hour = canary.rate * percent / 100 * 3600
     shape = (len(looks), len(batch.is_alive))
     exceeded = _draw(policy, canary, looks, shape[1], generator)
-    beside = np.floor(looks * (100 - percent) / percent).astype(np.int64)
+    is_whole = percent >= 100
+    compared = policy.steps_percent[number - 1] if is_whole and number > 0 else percent
+    beside = np.floor(looks * (100 - compared) / compared).astype(np.int64)
     breaches, passes = {}, {}
     for row, criterion in enumerate(policy.rate_criteria):
         table = _table(criterion.allowed_share or 0.0, policy.false_alarm_rate)
         above = table.fails(batch.exceeded[row] + exceeded[row], batch.requests + looks[:, None]) & batch.is_alive
         share = canary.stable_error_rate if criterion.slower_than_ms is None else 0.0
         stable = generator.binomial(np.diff(beside, prepend=0)[:, None], share, size=shape).cumsum(axis=0)
-        breaches[criterion.name] = _worse_too(above, exceeded[row], looks, stable, beside, policy.false_alarm_rate)
+        breaches[criterion.name] = _worse_too(
+            above, exceeded[row], looks, stable, beside, policy.false_alarm_rate, from_doubt=is_whole
+        )
         passes[criterion.name] = table.passes(exceeded[row], np.broadcast_to(looks[:, None], shape))
     if policy.criterion("f1_drop"):
         breaches["f1_drop"] = np.broadcast_to(batch.f1_fails, shape)
@@ -113,19 +122,32 @@ def watch(
 
 
 def _worse_too(
-    above: Mask, exceeded: Counts, looks: Counts, stable: Counts, beside: Counts, false_alarm_rate: float
+    above: Mask,
+    exceeded: Counts,
+    looks: Counts,
+    stable: Counts,
+    beside: Counts,
+    false_alarm_rate: float,
+    *,
+    from_doubt: bool,
 ) -> Mask:
     """Where a canary above the limit is worse than the stable version too. Once it is, it stays so; before, it is
-    compared again after a tenth more requests.
+    compared again after a tenth more requests. `from_doubt`: on what came after it was above the limit only.
     """
     found = np.zeros_like(above)
     if not beside.any():
-        return above
+        return found
     place = first_look(above)
     runs = np.flatnonzero(place < len(looks))
+    doubt = np.minimum(place, len(looks) - 1)
+    each = np.arange(len(place))
+    start = [exceeded[doubt, each], looks[doubt], stable[doubt, each], beside[doubt]]
+    before = start if from_doubt else [np.zeros_like(one) for one in start]
     while runs.size:
         look = place[runs]
-        counts = (exceeded[look, runs], looks[look], stable[look, runs], np.maximum(beside[look], 1))
+        so_far = (exceeded[look, runs], looks[look], stable[look, runs], beside[look])
+        counts = [now - then[runs] for now, then in zip(so_far, before, strict=True)]
+        counts[3] = np.maximum(counts[3], 1)
         is_worse = log_worse_each(*counts) >= -math.log(false_alarm_rate)
         for run in runs[is_worse]:
             found[place[run] :, run] = above[place[run] :, run]

@@ -96,7 +96,7 @@ def _roll_out(policy: Policy, canary: Canary, runs: int, generator: np.random.Ge
         looks = looks_of(policy, canary.rate * percent / 100 * 3600)
         if len(looks) == 0 or not batch.is_alive.any():
             break
-        step = watch(policy, canary, batch, looks, percent, generator)
+        step = watch(policy, canary, batch, looks, number, generator)
         _settle(policy, batch, step, number)
     batch.outcome[batch.is_alive & ~np.isnan(batch.hours[-1])] = "promoted"
     return batch

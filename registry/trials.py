@@ -133,9 +133,20 @@ def advance(connection: Connection, trial: Trial, now: dt.datetime, reason: str)
     if trial.step + 1 == len(trial.rules.steps_percent):
         rollout.promote(connection, trial.canary, actor=ACTOR, reason=reason)
         return end_trial(connection, trial, "promoted", reason)
-    following = dataclasses.replace(trial, step=trial.step + 1, step_began_at=now)
-    state = rollout.set_canary(connection, trial.canary, following.percent, actor=ACTOR, reason=reason)
-    return _write(connection, dataclasses.replace(following, epoch=state.epoch, sentence=reason))
+    return _move(connection, trial, 1, now, reason)
+
+
+def step_back(connection: Connection, trial: Trial, now: dt.datetime, reason: str) -> Trial:
+    """Give the canary the share of the step before, so that the stable version answers beside it; the caller holds the
+    lock as for `advance`. There has to be a step before.
+    """
+    return _move(connection, trial, -1, now, reason)
+
+
+def _move(connection: Connection, trial: Trial, by: int, now: dt.datetime, reason: str) -> Trial:
+    moved = dataclasses.replace(trial, step=trial.step + by, step_began_at=now)
+    state = rollout.set_canary(connection, trial.canary, moved.percent, actor=ACTOR, reason=reason)
+    return _write(connection, dataclasses.replace(moved, epoch=state.epoch, sentence=reason))
 
 
 def take_out(connection: Connection, trial: Trial, reason: str) -> Trial:

@@ -2,7 +2,8 @@
 
 A record is canonical JSON. Python writes and reads floats so that they come back to the last bit, so a record that is
 judged again must come out equal, byte by byte. Of a record in an older format, only what was told to people (the
-wording, and how much longer it takes) may come out otherwise.
+wording, and how much longer it takes) may come out otherwise; before format 3 a canary beside which nobody answered
+failed on its limit alone, and is judged so again.
 """
 
 import datetime as dt
@@ -21,7 +22,7 @@ from registry.judges import Evidence, Judgement, as_facts, evidence_of, judge
 from registry.policy import read_policy
 from registry.trials import Trial
 
-FORMAT = 2
+FORMAT = 3
 _TOLD = frozenset({"sentence", "reason", "requests_to_go", "minutes_to_go", "to_go"})
 _AT_ONCE = 500
 
@@ -119,11 +120,18 @@ def _problem_of(row: Any) -> str | None:
         return "was changed after it was written"
     try:
         facts = json.loads(row.body)
-        judged = judge(read_policy(facts["policy"]), evidence_of(facts["evidence"]), canary=facts["canary"])
+        is_older = facts["format"] < FORMAT
+        judged = judge(
+            read_policy(facts["policy"]),
+            evidence_of(facts["evidence"]),
+            canary=facts["canary"],
+            percent=facts["percent"],
+            alone_fails=is_older,
+        )
     except (NerError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"cannot be read ({type(error).__name__})"
     again, written = as_facts(judged), facts["judgement"]
-    if facts["format"] < FORMAT:
+    if is_older:
         again, written = _concluded(again), _concluded(written)
     if _canonical(again) != _canonical(written):
         return f"comes out otherwise when it is computed again: {judged.action}, {judged.verdict}"

@@ -17,7 +17,8 @@ Verdict = Literal["pass", "fail", "not enough evidence"]
 class RateVerdict:
     """The answer on one share. The two log e-values speak for "above the limit" (in the canary's whole life) and
     "below the limit" (in this step); `log_worse_than_stable` for "worse than the version beside it", None where there
-    was none to compare with. `to_go` is how much longer it takes, None where no end is in sight.
+    was none to compare with. `is_shared_outage`: above the limit, and nothing says that it is the canary's doing.
+    `to_go` is how much longer it takes, None where no end is in sight.
     """
 
     verdict: Verdict
@@ -42,27 +43,42 @@ def judge_rate(
     stable: Tally | None = None,
     false_alarm_rate: float = 0.05,
     exceeding: str = "exceed",
+    alone_fails: bool = False,
 ) -> RateVerdict:
     """Does the canary keep its share of exceeding requests below `limit`?
 
     `canary` and `stable` are what both answered in this step, while the shares of traffic stayed as they are; `life`
     is what the canary has answered since its trial began (`canary`, unless given). "pass" takes evidence of this step.
-    "fail" takes evidence of the whole life and, where the stable version served at the same time, evidence that the
-    canary is worse than it: an outage of both fails no canary, but is reported as `is_shared_outage`. Only one step
-    is compared: when shares grow, the same outage would weigh differently on the two.
+    "fail" takes evidence of the whole life and, unless `stable` is None, evidence that the canary is worse than the
+    version served at the same time: an outage of both fails no canary, but is reported as `is_shared_outage`, and so is
+    a canary beyond the limit beside which nobody answered (which failed in verdicts before format 3: `alone_fails`).
+    Only one step is compared: when shares grow, the same outage would weigh differently on the two.
     No traffic, or counts that are no counts, are never evidence. `exceeding` is the verb of the reason.
     """
     life = life if life is not None else canary
+    needed = -math.log(false_alarm_rate)
+    above = float(log_evidence(life.exceeded, life.requests, limit)[0]) if life.is_evidence else 0.0
     if not (canary.is_evidence and life.is_evidence):
         reason = "The canary has answered no request that could be counted."
-        return RateVerdict("not enough evidence", reason, limit, false_alarm_rate, canary, life, stable, 0.0, 0.0, None)
-    needed = -math.log(false_alarm_rate)
-    above = float(log_evidence(life.exceeded, life.requests, limit)[0])
+        return RateVerdict(
+            "not enough evidence",
+            reason,
+            limit,
+            false_alarm_rate,
+            canary,
+            life,
+            stable,
+            above,
+            0.0,
+            None,
+            is_shared_outage=above >= needed and stable is not None,
+        )
     below = float(log_evidence(canary.exceeded, canary.requests, limit)[1])
     beside = stable if stable is not None and stable.is_evidence else None
+    is_alone = stable is None or (beside is None and alone_fails)
     worse = log_worse(canary, beside) if beside is not None and above >= needed else None
-    verdict, reason = _decide(canary, life, beside, limit, needed, above, below, worse, exceeding)
-    is_outage = above >= needed and beside is not None and verdict == "not enough evidence"
+    verdict, reason = _decide(canary, life, beside, is_alone, limit, needed, above, below, worse, exceeding)
+    is_outage = above >= needed and not is_alone and verdict == "not enough evidence"
     is_open = verdict == "not enough evidence" and not is_outage
     return RateVerdict(
         verdict,
@@ -84,6 +100,7 @@ def _decide(
     canary: Tally,
     life: Tally,
     stable: Tally | None,
+    is_alone: bool,
     limit: float,
     needed: float,
     above: float,
@@ -93,12 +110,14 @@ def _decide(
 ) -> tuple[Verdict, str]:
     seen, ever = _counted(canary, exceeding), _counted(life, exceeding)
     beside = f"{stable.exceeded / stable.requests:.2%} for the stable version" if stable is not None else ""
-    if above >= needed and stable is None:
+    if above >= needed and is_alone:
         return "fail", f"{ever}: above the limit of {limit:.2%}."
     if above >= needed and worse is not None and worse >= needed:
         return "fail", f"{ever}: above the limit of {limit:.2%}, and worse than {beside}."
     if below >= needed:
         return "pass", f"{seen}: below the limit of {limit:.2%}."
+    if above >= needed and stable is None:
+        return "not enough evidence", f"{ever}: above the limit of {limit:.2%}, and nobody answered beside it."
     if above >= needed:
         return "not enough evidence", f"{ever}: above the limit of {limit:.2%}, but so far no worse than {beside}."
     return "not enough evidence", f"{seen}: not enough to tell on which side of {limit:.2%} the canary is."

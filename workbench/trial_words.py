@@ -67,7 +67,9 @@ def next_of(criterion: Body) -> str:
     if criterion["verdict"] == "fail":
         return BREACHES[criterion["on_breach"]]
     if criterion["is_shared_outage"]:
-        return "people are told: the stable version is beyond the limit too"
+        has_control = bool(criterion["stable"] and criterion["stable"]["requests"])
+        told = "the stable version is beyond the limit too" if has_control else "nobody answers beside it"
+        return f"people are told: {told}"
     return to_go(criterion) or str(criterion["reason"])
 
 

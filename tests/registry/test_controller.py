@@ -93,21 +93,50 @@ def test_nothing_is_rolled_back_and_people_are_told_when_both_versions_fail_alik
     assert alerts(world) == {"shared_outage": "critical"}
 
 
-def test_an_outage_of_both_rolls_nothing_back_when_the_shares_grew_before_it(world: World) -> None:
+def at_the_last_step(world: World) -> None:
     world.begin()
-    world.later(0.2)
-    world.traffic(canary=SETTLED, stable=20 * SETTLED)
-    world.tick()
-    world.later(0.2)
-    world.traffic(canary=SETTLED, stable=SETTLED)
-    world.tick()
+    for stable in (20 * SETTLED, SETTLED):
+        world.later(0.2)
+        world.traffic(canary=SETTLED, stable=stable)
+        world.tick()
     world.later(0.01)
     assert world.trial().percent == 100
-    # The canary meets most of the outage now, and all in all it has failed far more often than the stable version.
-    world.traffic(canary=500, canary_bad=150, stable=100, stable_bad=30)
-    found = world.tick()
-    assert found is not None
-    assert found.status == "running"
+
+
+@pytest.mark.parametrize(
+    ("stable_bad", "status", "last", "alert"),
+    [
+        (30, "running", ("canary", 50.0), {"shared_outage": "critical"}),
+        (0, "rolled_back", ("rollback", 0.0), {"canary_rolled_back": "warning"}),
+    ],
+)
+def test_the_canary_steps_back_to_be_compared_when_it_breaks_a_limit_with_all_of_the_traffic(
+    world: World, stable_bad: int, status: str, last: tuple[str, float], alert: dict[str, str]
+) -> None:
+    at_the_last_step(world)
+    # The stable version answers only where the canary failed.
+    world.traffic(canary=200, canary_bad=60, stable=60, stable_bad=20)
+    world.tick()
+    back = world.trial()
+    assert (back.status, back.step, world.shares()[-1]) == ("running", 1, ("canary", 50.0))
+    assert "Whether 1.1.0 is to blame cannot be told while nobody answers beside it" in back.sentence
+    assert alerts(world) == {"shared_outage": "critical"}
+    world.tick()
+    assert (world.trial().step, alerts(world)) == (1, {"shared_outage": "critical"})
+    world.later(0.001)
+    world.traffic(canary=100, canary_bad=30, stable=100, stable_bad=stable_bad)
+    world.tick()
+    assert (world.trial().status, world.shares()[-1]) == (status, last)
+    assert alerts(world) == alert
+    with world.database.reading() as connection:
+        assert recompute(connection).ok
+
+
+def test_people_are_told_and_the_share_stays_when_the_only_step_is_all_of_the_traffic(world: World) -> None:
+    world.begin(POLICY.replace("[10, 50, 100]", "[100]"))
+    world.traffic(canary=200, canary_bad=60)
+    world.tick()
+    assert (world.trial().status, world.shares()[-1]) == ("running", ("canary", 100.0))
     assert alerts(world) == {"shared_outage": "critical"}
 
 

@@ -123,8 +123,11 @@ def test_nothing_fails_when_both_versions_suffer_alike() -> None:
     assert "no worse than" in found.reason
 
 
-def test_the_canary_fails_when_stable_served_no_request() -> None:
-    assert judge_rate(Tally(60, 200), 0.01, stable=Tally(0, 0)).verdict == "fail"
+def test_nobody_is_blamed_when_stable_served_no_request() -> None:
+    found = judge_rate(Tally(60, 200), 0.01, stable=Tally(0, 0))
+    assert (found.verdict, found.is_shared_outage) == ("not enough evidence", True)
+    assert found.reason.endswith("and nobody answered beside it.")
+    assert judge_rate(Tally(60, 200), 0.01, stable=Tally(0, 0), alone_fails=True).verdict == "fail"
 
 
 def test_few_canaries_are_called_worse_when_both_versions_are_equal() -> None:

@@ -41,7 +41,11 @@ def test_a_criterion_is_said_with_its_limit_and_its_interval(criterion: dict[str
         ({"requests_to_go": None}, "unclear"),
         ({"verdict": "pass"}, "–"),
         ({"verdict": "fail"}, "rolled back at once"),
-        ({"is_shared_outage": True}, "people are told: the stable version is beyond the limit too"),
+        ({"is_shared_outage": True}, "people are told: nobody answers beside it"),
+        (
+            {"is_shared_outage": True, "stable": {"exceeded": 9, "requests": 100, "share": 0.09}},
+            "people are told: the stable version is beyond the limit too",
+        ),
     ],
 )
 def test_what_comes_next_is_said(change: dict[str, Any], words: str) -> None:
