@@ -7,29 +7,33 @@ from ner.shares import wilson_interval
 
 _COLUMNS = ("any", "foreign_texts", "unknown_words", "vocabulary_overlap", "text_length")
 
+_TOKENS_OF_A_SENTENCE = 21.9  # of GMB, on average
+
 _LIMITS = """
 ## What this does not show
 
-- A row of few draws bounds its rate by the interval in brackets only; the 1 % needs some 400 draws (`--rounds 400`).
+- A row bounds its rate by the interval in brackets only: 400 draws without an alarm bound it by 1.0 %.
 - The smoothing and the threshold of the classifier were chosen on mixtures of GMB and CrossNER like these; WNUT 17 and
   German had no part in the choice of the smoothing.
-- Of more than 20,000 answers a day an even selection of at most 20,000 is read, so larger days are judged like one of
-  that size; days above 10,000 documents (some 220,000 tokens) were not drawn. Reading from the database is not timed.
-- A profile is kept for a version's life: one unlucky draw of its documents would repeat its false alarm every day."""
+- Of more than 20,000 answers a day an even selection of at most 20,000 is read; the largest days are read like that
+  here. They are drawn from some 22,000 texts, so most of their texts come several times. Reading from the database
+  is not timed.
+- A profile is kept for a version's life: an unlucky draw of its documents would repeat its false alarm every day. The
+  rates are averages over twenty profiles, and twenty are few to find an unlucky one among."""
 
 
 def write_page(path: Path, figures: dict[str, Any]) -> None:
     """Write Markdown."""
     head = "| any measure | foreign texts | unknown words | vocabulary overlap | text length |"
     rule = "|---" * (len(_COLUMNS) + 2) + "|"
-    volumes = [_row(f"{volume:,}", found) for volume, found in figures["false"].items()]
+    volumes = [_row(f"{volume:,} ({_tokens(volume)})", found) for volume, found in figures["false"].items()]
     mixtures = [_row(f"{share:.0%} {name}", found) for (name, share), found in figures["noticed"].items()]
     seconds = [f"| {name} | {taken:.2f} |" for name, taken in figures["seconds"].items()]
     lines = [
-        _opening(figures["rounds"]),
+        _opening(figures),
         "## False alarms by volume\n",
         "Nothing changed: traffic is GMB, as the profile is. Reach: at most 1 % of days. 95 % interval in brackets.\n",
-        f"| documents a day | draws {head}",
+        f"| documents a day (tokens) | draws {head}",
         rule,
         *volumes,
         "\n## Foreign text noticed in 1,000 documents\n",
@@ -47,13 +51,19 @@ def write_page(path: Path, figures: dict[str, Any]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _opening(rounds: int) -> str:
+def _opening(figures: dict[str, Any]) -> str:
     return f"""# The drift verdict, measured
 
-Written by `make bench-drift CORPORA=folder`: {rounds} draws for each row. The words of 20,000 sentences of GMB are
-known, 6,000 others are profiled, traffic is drawn from the rest. No model answers, so only the measures that follow
-from words alone are judged; entity mix and confidence stay out. The profile is the same for all draws.
+Written by `make bench-drift CORPORA=folder`: {figures["rounds"]} draws for each row. The words of 20,000 sentences of
+GMB are known; of the others 6,000 are profiled and traffic is drawn, with copies, from the rest, in
+{figures["divisions"]} divisions that take turns. No model answers, so only the measures that follow from words alone
+are judged; entity mix and confidence stay out.
 """
+
+
+def _tokens(documents: int) -> str:
+    tokens = documents * _TOKENS_OF_A_SENTENCE
+    return f"{tokens / 1e6:.1f} million" if tokens >= 1e6 else f"{tokens:,.0f}"
 
 
 def _row(name: str, found: dict[str, Any]) -> str:
