@@ -9,8 +9,8 @@ as (1 + tanh(x / 2)) / 2, so that one call serves all four gates: the halves are
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 from zipfile import BadZipFile
@@ -21,8 +21,8 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from ner.errors import BrokenPackage
-from registry.crf import turned_places
 from registry.features import FeatureRows
+from registry.sequences import pack
 
 WORDS, RECURRENT = "words.onnx", "recurrent.npz"
 _KEPT_BYTES = 32 * 2**20
@@ -62,35 +62,42 @@ class Bilstm:
         threadpoolctl.threadpool_limits(limits=1, user_api="blas")
 
     def emit(self, rows: FeatureRows, lengths: NDArray[np.int32]) -> Floats:
-        """Scores of tags: (sentences, tokens, tags) for rows of (sentences, tokens, columns)."""
+        """Scores of tags: (sentences, tokens, tags) for rows of (sentences, tokens, columns); 0 past a sentence's end.
+
+        Least is computed where the longest sentences come first.
+        """
         sentences, tokens, _ = rows.shape
-        places, gates = self._gates.of(rows.reshape(sentences * tokens, -1))
-        at = places.reshape(sentences, tokens).T
-        turned, every = turned_places(tokens, lengths), np.arange(sentences)
-        orders = (at, at[turned, every])
-        steps = np.empty((len(gates), tokens, sentences, gates.shape[2]), dtype=np.float32)
+        packed = pack(tokens, lengths)
+        places, gates = self._gates.of(rows[packed.sequences, packed.steps])
+        steps = np.empty((len(gates), len(places), gates.shape[2]), dtype=np.float32)
+        orders = (places, places[packed.turned])
         for direction, of_direction in enumerate(gates):
             np.take(of_direction, orders[direction % 2], axis=0, out=steps[direction], mode="clip")
-        hidden = self._run(steps)
-        scores = np.matmul(hidden.reshape(len(hidden), tokens * sentences, -1), self._kernel)
-        scores = scores.reshape(-1, 2, tokens, sentences, self.tags).sum(axis=0)
-        return np.asarray((scores[0] + scores[1][turned, every] + self._bias).transpose(1, 0, 2))
+        scores = np.matmul(self._run(steps, packed.starts), self._kernel).reshape(-1, 2, len(places), self.tags)
+        onward, backward = scores[0] if len(scores) == 1 else scores.sum(axis=0)
+        emissions = np.zeros((sentences, tokens, self.tags), dtype=np.float32)
+        emissions[packed.sequences, packed.steps] = onward + backward[packed.turned] + self._bias
+        return emissions
 
-    def _run(self, steps: Floats) -> Floats:
-        """Hidden states (directions, tokens, sentences, units) from gates before their bends, which are overwritten.
+    def _run(self, steps: Floats, starts: Sequence[int]) -> Floats:
+        """Hidden states (directions, rows, units) from gates before their bends, which are overwritten.
 
         Gates stand in the order input, forget, output, candidate.
         """
-        directions, tokens, sentences, width = steps.shape
+        directions, rows, width = steps.shape
         units = width // 4
-        hidden = np.empty((directions, tokens, sentences, units), dtype=np.float32)
-        cell = np.zeros((directions, sentences, units), dtype=np.float32)
-        recurrent, fresh = np.empty((directions, sentences, width), dtype=np.float32), np.empty_like(cell)
-        for token in range(tokens):
-            gates = steps[:, token]
-            if token:
-                np.matmul(hidden[:, token - 1], self._recurrent, out=recurrent)
-                gates += recurrent
+        hidden = np.empty((directions, rows, units), dtype=np.float32)
+        most = starts[1]
+        cell = np.zeros((directions, most, units), dtype=np.float32)
+        recurrent, fresh = np.empty((directions, most, width), dtype=np.float32), np.empty_like(cell)
+        before = 0
+        for first, end in pairwise(starts):
+            count = end - first
+            gates, cell, fresh = steps[:, first:end], cell[:, :count], fresh[:, :count]
+            if first:
+                added = recurrent[:, :count]
+                np.matmul(hidden[:, before : before + count], self._recurrent, out=added)
+                gates += added
             np.tanh(gates, out=gates)
             opened = gates[:, :, : 3 * units]
             opened *= 0.5
@@ -99,30 +106,30 @@ class Bilstm:
             np.multiply(gates[:, :, :units], gates[:, :, 3 * units :], out=fresh)
             cell += fresh
             np.tanh(cell, out=fresh)
-            np.multiply(fresh, gates[:, :, 2 * units : 3 * units], out=hidden[:, token])
+            np.multiply(fresh, gates[:, :, 2 * units : 3 * units], out=hidden[:, first:end])
+            before = first
         return hidden
 
 
 class _KeptGates:
-    """What words bring to the LSTMs, the most recently used ones kept: up to 32 MB. Safe to share between threads."""
+    """What words bring to the LSTMs, kept for the words computed last: up to 32 MB. Safe to share between threads."""
 
     def __init__(self, compute: Callable[[FeatureRows], Floats], directions: int, width: int) -> None:
         self._compute = compute
         self._most = max(1, _KEPT_BYTES // (4 * directions * width))
         self._kept = np.empty((directions, self._most, width), dtype=np.float32)
-        self._slots: OrderedDict[bytes, int] = OrderedDict()
+        self._slots: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
     def of(self, rows: FeatureRows) -> tuple[NDArray[np.intp], Floats]:
         """`(places, gates)`: row n has the gates `gates[:, places[n]]`; equal rows share a place."""
-        joined, size = rows.tobytes(), rows.shape[1] * rows.itemsize
-        numbers: dict[bytes, int] = {}
-        places = np.array(
-            [numbers.setdefault(joined[at : at + size], len(numbers)) for at in range(0, len(joined), size)]
-        )
+        words: list[bytes] = np.ascontiguousarray(rows).view(f"V{rows.shape[1] * rows.itemsize}").ravel().tolist()
+        numbers = dict.fromkeys(words, 0)
         keys = list(numbers)
+        numbers.update(zip(keys, range(len(keys)), strict=True))
+        places = np.fromiter(map(numbers.__getitem__, words), np.intp, len(words))
         with self._lock:
-            slots = [self._slot(key) for key in keys]
+            slots = [self._slots.get(key, -1) for key in keys]
             gates = self._kept[:, slots]
         missing = [number for number, slot in enumerate(slots) if slot < 0]
         if missing:
@@ -132,18 +139,12 @@ class _KeptGates:
             self._keep(new, computed)
         return places, gates
 
-    def _slot(self, key: bytes) -> int:
-        slot = self._slots.get(key, -1)
-        if slot >= 0:
-            self._slots.move_to_end(key)
-        return slot
-
     def _keep(self, keys: Sequence[bytes], gates: Floats) -> None:
         with self._lock:
             for number, key in enumerate(keys[: self._most]):
                 # Another thread may have kept it meanwhile.
                 if key not in self._slots:
                     full = len(self._slots) == self._most
-                    slot = self._slots.popitem(last=False)[1] if full else len(self._slots)
+                    slot = self._slots.pop(next(iter(self._slots))) if full else len(self._slots)
                     self._kept[:, slot] = gates[:, number]
                     self._slots[key] = slot

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ner.errors import BrokenPackage
 from ner.tags import TokenSpan, split_tag
+from registry.sequences import reaching, turned_places
 
 Emissions: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 """Scores of tags: (sentences, tokens, tags). Rows past a sentence's length are ignored."""
@@ -94,25 +95,34 @@ def iob2_constraints(tags: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np
 def best_tags(crf: Crf, emissions: Emissions, lengths: Lengths) -> TagIds:
     """Viterbi: ids of the best tag sequence of each sentence, (sentences, tokens); 0 past a sentence's end."""
     sentences, tokens, tags = emissions.shape
+    counts, ends = reaching(tokens, lengths), np.asarray(lengths, dtype=np.intp) - 1
     scores = emissions.transpose(1, 0, 2).astype(np.float64)
     scores[0] += crf.start
-    reached = np.empty((sentences, tags, tags))
-    for token in range(1, tokens):
-        np.add(scores[token - 1][:, :, None], crf.transitions, out=reached)
-        scores[token] += np.maximum.reduce(reached, axis=1)
+    reached, best = np.empty((sentences, tags, tags)), np.empty((sentences, tags))
+    before = scores[0][:, :, None]
+    for row, count in zip(scores[1:], counts[1:], strict=True):
+        np.add(before[:count], crf.transitions, out=reached[:count])
+        np.maximum.reduce(reached[:count], axis=1, out=best[:count])
+        row += best
+        before = row[:, :, None]
+    return _backwards(crf, scores, counts, ends)
+
+
+def _backwards(crf: Crf, scores: Scores, counts: Sequence[int], ends: TagIds) -> TagIds:
+    """The tags by which the best scores (tokens, sentences, tags) were reached; `ends` are the places of last tags."""
+    tokens, sentences, _ = scores.shape
     into = np.ascontiguousarray(crf.transitions.T)
-    every = np.arange(sentences)
-    path = np.zeros((sentences, tokens), dtype=np.intp)
-    last = np.asarray(lengths, dtype=np.int64) - 1
-    closing = (scores[last, every] + crf.end).argmax(axis=1)
-    current = closing
-    for token in range(tokens - 1, -1, -1):
-        if token + 1 < tokens:
-            current = (scores[token] + into[current]).argmax(axis=1)
-        current = np.where(token == last, closing, current)
-        path[:, token] = current
-    path[np.arange(tokens) > last[:, None]] = 0
-    return path
+    closing = (scores[ends, np.arange(sentences)] + crf.end).argmax(axis=1)
+    path = np.empty((tokens, sentences), dtype=np.intp)
+    path[-1] = current = closing
+    goes_on = np.arange(tokens)[:, None] < ends
+    for token in range(tokens - 2, -1, -1):
+        count = counts[token + 1]
+        came_from = (scores[token, :count] + into.take(current[:count], axis=0)).argmax(axis=1)
+        np.copyto(current[:count], came_from, where=goes_on[token, :count])
+        path[token] = current
+    path[np.arange(tokens)[:, None] > ends] = 0
+    return path.T
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,23 +217,16 @@ def _run(crf: Crf, steps: Scores, emissions: Emissions, lengths: Lengths) -> _La
     every = np.arange(sentences)
     both = np.stack([potentials, potentials[turned, every]], axis=1)
     onward = np.stack([steps, steps.T])
-    entering, scales = np.empty_like(both), np.empty((tokens, 2, sentences, 1))
+    entering, scales = np.ones_like(both), np.ones((tokens, 2, sentences, 1))
     entering[0] = np.stack([np.exp(crf.start), np.exp(crf.end)])[:, None, :]
-    for token in range(tokens):
+    for token, count in enumerate(reaching(tokens, lengths)):
+        row, entered, scale = both[token, :, :count], entering[token, :, :count], scales[token, :, :count]
         if token:
-            np.matmul(both[token - 1], onward, out=entering[token])
-        row = both[token]
-        row *= entering[token]
-        np.add.reduce(row, axis=2, keepdims=True, out=scales[token])
-        row /= scales[token]
+            np.matmul(both[token - 1, :, :count], onward, out=entered)
+        row *= entered
+        np.add.reduce(row, axis=2, keepdims=True, out=scale)
+        row /= scale
     backward = entering[turned, 1, every]
     # Whole sentences of unlikely tags would leave nothing of the product with the forward rows.
     backward /= backward.max(axis=2, keepdims=True)
     return _Lattice(potentials, both[:, 0], scales[:, 0, :, 0], backward)
-
-
-def turned_places(tokens: int, lengths: Lengths) -> TagIds:
-    """Where each token is when its sentence is read from the end, (tokens, sentences); past the end, where it was."""
-    places = np.arange(tokens)[:, None]
-    ends = np.asarray(lengths, dtype=np.int64)[None, :]
-    return np.where(places < ends, ends - 1 - places, places)

@@ -86,11 +86,11 @@ class CrfTagger(ABC, Generic[PreparedT]):
 
 
 def _batches(places: Sequence[Place]) -> list[list[Place]]:
-    """Windows of similar length together, up to a number of windows and of tokens with their padding."""
+    """Windows of similar length together, the longest first, up to a number of windows and of tokens with padding."""
     batches: list[list[Place]] = []
-    for place in sorted(places, key=lambda place: place[1].length):
+    for place in sorted(places, key=lambda place: place[1].length, reverse=True):
         full = not batches or len(batches[-1]) == _BATCH_WINDOWS
-        if full or (len(batches[-1]) + 1) * place[1].length > _BATCH_TOKENS:
+        if full or (len(batches[-1]) + 1) * batches[-1][0][1].length > _BATCH_TOKENS:
             batches.append([])
         batches[-1].append(place)
     return batches

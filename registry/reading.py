@@ -60,7 +60,10 @@ def placed(window: Window, spans: Sequence[TokenSpan], confidences: Sequence[flo
 
 def _word_sample(surfaces: Sequence[str], known: NDArray[np.bool_]) -> tuple[int, ...]:
     """Up to `SAMPLED_WORDS` words, evenly spread over the text, as hashes that say whether the model knows them."""
-    count = min(SAMPLED_WORDS, len(surfaces))
-    places = [index * len(surfaces) // count for index in range(count)]
-    hashes = [word_hash(surfaces[place]) for place in places]
-    return tuple(hashed if known[place] else -hashed for hashed, place in zip(hashes, places, strict=True))
+    words, are_known = surfaces, known.tolist()
+    if len(surfaces) > SAMPLED_WORDS:
+        places = [index * len(surfaces) // SAMPLED_WORDS for index in range(SAMPLED_WORDS)]
+        words, are_known = [surfaces[place] for place in places], [are_known[place] for place in places]
+    return tuple(
+        [hashed if is_known else -hashed for hashed, is_known in zip(map(word_hash, words), are_known, strict=True)]
+    )

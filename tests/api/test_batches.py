@@ -66,6 +66,18 @@ async def test_texts_of_many_callers_go_together_when_they_wait_at_the_same_time
     assert tagger.calls[1:] == [texts]
 
 
+async def test_texts_that_come_one_turn_after_the_other_go_together(batches: Batches, tagger: EchoTagger) -> None:
+    await _answers(batches, ["the first one measures"])
+    asked = []
+    for text in ("a", "bb", "ccc"):
+        asked += batches.ask([text])
+        await asyncio.sleep(0)
+
+    await asyncio.gather(*asked)
+
+    assert tagger.calls[1:] == [["a", "bb", "ccc"]]
+
+
 @given(st.lists(st.text("ab", min_size=1) | st.just("poison"), min_size=1, max_size=64))
 async def test_a_text_that_breaks_the_model_fails_alone(texts: list[str]) -> None:
     batches = Batches(EchoTagger(), "1.0.0", threads=1)

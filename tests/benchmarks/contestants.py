@@ -12,7 +12,7 @@ from tests.benchmarks.servers import Command
 from tests.running import ROOT
 
 PREDICT = "/api/v1/ner/predict"
-_PEERS = ("bentoml", "litserve", "onnxruntime", "numpy", "pydantic")
+_PEERS = ("bentoml", "litserve", "onnxruntime", "numpy", "pydantic", "threadpoolctl")
 
 
 @dataclass(frozen=True)
