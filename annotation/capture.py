@@ -2,6 +2,8 @@
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +14,7 @@ from annotation.stored import as_document, find_dataset, insert_dataset, next_po
 from ner import tables
 from ner.database import lock_for_appending, utc_now
 from ner.documents import Document, text_digest
-from ner.errors import NotFound
+from ner.errors import InvalidSetting, NotFound
 from registry import audit
 from registry.logged import CapturedText as TextToKeep
 from registry.sealing import Seals, key_of
@@ -56,6 +58,15 @@ def open_captured(connection: Connection, seals: Seals, row: Row[Any]) -> Captur
     """A row of `captured_texts`, unsealed. Raises InvalidSetting."""
     text = seals.open(connection, row.sealed, context=row.request_id)
     return CapturedText(row.request_id, text, row.version, row.lowest_confidence, row.at, row.document_id)
+
+
+def kept_texts(connection: Connection, seals: Seals, request_ids: Sequence[str]) -> dict[str, CapturedText]:
+    """The kept texts of some requests, by request; those that were sealed with another key are passed over."""
+    found = {}
+    for row in connection.execute(sa.select(_captured).where(_captured.c.request_id.in_(request_ids))):
+        with suppress(InvalidSetting):
+            found[str(row.request_id)] = open_captured(connection, seals, row)
+    return found
 
 
 def adopt_captured(connection: Connection, seals: Seals, request_id: str, actor: str) -> Document:

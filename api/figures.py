@@ -4,21 +4,25 @@ import json
 from typing import Annotated, Any
 
 from fastapi import Query, Response
+from sqlalchemy.engine import Connection
 
+from annotation.capture import kept_texts
 from annotation.stored import documents_by_digest, load_dataset
 from api.bodies import refusals
 from api.csv_table import csv_table
-from api.roles import Wired, guarded_router, role
-from api.schemas.cells import CellDocumentShape, CellShape
+from api.roles import Called, Wired, guarded_router, role
+from api.schemas.cells import CellDocumentShape, CellShape, DriftedDocuments
 from api.schemas.desk import CurveList, CurveShape
 from api.wiring import Wiring
 from dashboards.cells import behind_cell
 from dashboards.drift import drift
+from dashboards.drifted import drifted_documents
 from dashboards.learning_curve import learning_curves
 from dashboards.quality import quality
 from dashboards.quality_over_time import Stretch, quality_over_time, table_of
 from dashboards.traffic import traffic
 from ner.errors import BrokenPackage, NoServingVersion
+from ner.roles import reaches
 from registry.rollout import current_rollout
 from registry.versions import get_version
 
@@ -101,11 +105,44 @@ def show_drift(wiring: Wired, version: str | None = None, hours: Hours = 24) -> 
     """A version's recent traffic (the stable one's unless named) beside the text that it was measured on."""
     wiring.log.flush()
     with wiring.database.reading() as connection:
-        chosen = version or current_rollout(connection).stable
-        if chosen is None:
-            raise NoServingVersion("No version is stable yet; name the version to look at.")
-        digest = get_version(connection, chosen).package_hash
+        chosen, digest = _watched(connection, version)
         return drift(connection, chosen, _profile(wiring, chosen, digest), hours=hours)
+
+
+@router.get("/drift/documents", response_model=DriftedDocuments, responses=refusals(404, 422, 503))
+@role("viewer")
+def show_drifted_documents(
+    wiring: Wired,
+    caller: Called,
+    measure: Annotated[str, Query(description="The name of a measure, as drift gives it.")],
+    version: str | None = None,
+    hours: Hours = 24,
+    kept: Annotated[bool, Query(description="Only answers whose text was kept for correction.")] = False,
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> DriftedDocuments:
+    """The answers that stand out most by one measure of drift. Kept texts are shown to annotators."""
+    wiring.log.flush()
+    with wiring.database.reading() as connection:
+        chosen, digest = _watched(connection, version)
+        profile = _profile(wiring, chosen, digest)
+        rows = drifted_documents(connection, chosen, profile, measure, hours=hours, limit=limit, kept=kept)
+        may_read = reaches(caller.role, "annotator")
+        texts = kept_texts(connection, wiring.seals, [row["request_id"] for row in rows]) if may_read else {}
+    shown = [
+        row | {"text": texts[row["request_id"]].text, "document": texts[row["request_id"]].document_id}
+        if row["request_id"] in texts
+        else row
+        for row in rows
+    ]
+    return DriftedDocuments.model_validate({"version": chosen, "measure": measure, "documents": shown})
+
+
+def _watched(connection: Connection, version: str | None) -> tuple[str, str]:
+    """The named version or the stable one, and the hash of its package. Raises NoServingVersion, or NotFound."""
+    chosen = version or current_rollout(connection).stable
+    if chosen is None:
+        raise NoServingVersion("No version is stable yet; name the version to look at.")
+    return chosen, get_version(connection, chosen).package_hash
 
 
 def _profile(wiring: Wiring, version: str, digest: str) -> dict[str, Any]:

@@ -28,6 +28,8 @@ FEWEST_REFERENCE = 100
 
 _FOLDS = 5
 _TAIL = 0.05
+USUAL = 1 - _TAIL
+"""Documents that look more foreign than this share of the reference stand out."""
 _SMOOTHING = 12.0
 _Z = 2.576
 _EMPTY = 2 * BUCKETS  # pads documents of few words; scores nothing
@@ -49,15 +51,23 @@ def foreign_share(window: Window, profile: Mapping[str, Any]) -> Effect | None:
 
     None where the profile holds fewer than 100 reference documents, or recent ones are too few to cross-fit.
     """
-    reference, recent = _reference(profile), _folded(window.words)
-    if len(reference) < FEWEST_REFERENCE or len(recent) < 2 * _FOLDS:
+    places, reference, recent = foreignness(window, profile), _reference(profile), window.words
+    if places is None:
         return None
-    share = float((out_of_reference(reference, recent) > 1 - _TAIL).mean())
+    share = float((places > USUAL).mean())
     size = share - _TAIL
     now_error = _Z * math.sqrt(max(share * (1 - share), _TAIL * (1 - _TAIL)) / len(recent))
     training_error = _Z * math.sqrt(_TAIL * (1 - _TAIL) / len(reference))
     half = math.hypot(now_error, training_error)
     return Effect(max(0.0, size), max(0.0, size - half), min(1.0, max(0.0, size + half)), now_error, training_error)
+
+
+def foreignness(window: Window, profile: Mapping[str, Any]) -> Reals | None:
+    """For each recent document the share of training documents that look less foreign; None as in `foreign_share`."""
+    reference, recent = _reference(profile), _folded(window.words)
+    if len(reference) < FEWEST_REFERENCE or len(recent) < 2 * _FOLDS:
+        return None
+    return out_of_reference(reference, recent)
 
 
 def has_reference(profile: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from ner.predictions import Tagged
-from ner.tables import predictions
+from ner.tables import captured_texts, predictions
 from registry.prediction_log import entity_facts
 
 Counts = NDArray[np.int64]
@@ -25,6 +25,7 @@ _FIRST_FAILURE = 400
 class Window:
     """Some documents, in the order they came. Arrays have one row per document; `entities` one column per label of
     `labels`, `confidences` one per tenth. `words` are sampled word hashes, negative where the model does not know one.
+    `ids` are those of the log, 0 for what a tagger has just read.
     """
 
     characters: Counts
@@ -34,6 +35,7 @@ class Window:
     entities: Counts
     confidences: Counts
     words: tuple[Sequence[int], ...]
+    ids: Counts
 
     def __len__(self) -> int:
         return len(self.characters)
@@ -44,21 +46,26 @@ def tagged_window(texts: Sequence[str], tagged: Sequence[Tagged]) -> Window:
     facts = [entity_facts(answer) for answer in tagged]
     return _window(
         [
-            (len(text), answer.tokens, answer.unknown_tokens, labels, tenths, answer.word_sample)
+            (len(text), answer.tokens, answer.unknown_tokens, labels, tenths, answer.word_sample, 0)
             for text, answer, (labels, _, tenths) in zip(texts, tagged, facts, strict=True)
         ]
     )
 
 
-def traffic_window(connection: Connection, version: str, *, since: dt.datetime) -> tuple[Window, int]:
-    """The answers of `version` since a moment, and how many there were.
+def traffic_window(
+    connection: Connection, version: str, *, since: dt.datetime, kept: bool = False
+) -> tuple[Window, int]:
+    """The answers of `version` since a moment, and how many there were; `kept`: only those whose text was kept.
 
     Of more than 20,000 an even selection is read, so that a busy day costs no more than a quiet one.
     """
     asked = sa.and_(predictions.c.version == version, predictions.c.at >= since, predictions.c.status < _FIRST_FAILURE)
+    if kept:
+        texts = sa.select(captured_texts.c.request_id).where(captured_texts.c.at >= since)
+        asked = sa.and_(asked, predictions.c.request_id.in_(texts))
     total = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(asked)).scalar_one()
     stride = max(1, -(-total // MOST_DOCUMENTS))
-    columns = ("characters", "tokens", "unknown_tokens", "entities", "confidences", "word_sample")
+    columns = ("characters", "tokens", "unknown_tokens", "entities", "confidences", "word_sample", "id")
     rows = connection.execute(
         sa.select(*(predictions.c[name] for name in columns))
         .where(asked, predictions.c.id % stride == 0)
@@ -75,5 +82,6 @@ def _window(rows: Sequence[tuple[Any, ...]]) -> Window:
         for label, count in row[3].items():
             entities[index, column[label]] = count
     characters, tokens, unknown = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3).T
+    ids = np.array([row[6] for row in rows], np.int64)
     confidences = np.array([row[4] for row in rows], np.int64).reshape(-1, TENTHS)
-    return Window(characters, tokens, unknown, labels, entities, confidences, tuple(row[5] for row in rows))
+    return Window(characters, tokens, unknown, labels, entities, confidences, tuple(row[5] for row in rows), ids)

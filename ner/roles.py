@@ -16,7 +16,12 @@ def as_role(name: str) -> Role:
     raise InvalidInput(f"'{name}' is not a role; choose one of {', '.join(ROLES)}.")
 
 
+def reaches(held: Role, needed: Role) -> bool:
+    """Whether `held` holds what `needed` holds."""
+    return ROLES.index(held) >= ROLES.index(needed)
+
+
 def require_role(held: Role, needed: Role) -> None:
     """Raises NotAllowed when `held` does not reach `needed`."""
-    if ROLES.index(held) < ROLES.index(needed):
+    if not reaches(held, needed):
         raise NotAllowed(f"This needs the role '{needed}'; this caller is a '{held}'.")

@@ -113,6 +113,19 @@ class Operations(AlertOperations):
         """Recent traffic against the text that a version (stable unless named) was trained on."""
         return self._get("drift", version=version, hours=hours)
 
+    def drifted_documents(
+        self,
+        *,
+        measure: str,
+        version: str | None = None,
+        hours: float | None = None,
+        kept: bool = False,
+        limit: int | None = None,
+    ) -> Body:
+        """The answers that stand out most by one measure of drift; `kept`: only those whose text was kept."""
+        asked = {"measure": measure, "version": version, "hours": hours, "kept": kept, "limit": limit}
+        return self._get("drift/documents", **asked)
+
     def traffic(self, *, hours: float | None = None) -> Body:
         """Requests, latencies, errors and shares of recent traffic."""
         return self._get("traffic", hours=hours)

@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 import httpx
 import streamlit as st
 
-from ner.roles import ROLES, Role, as_role
+from ner.roles import Role, as_role, reaches
 from ner.settings import Settings, load_settings
 from workbench.api_client import ApiClient, ApiError, RetryPolicy
 from workbench.api_transport import HttpCaller
@@ -31,7 +31,7 @@ class Visitor:
 
     def reaches(self, needed: Role) -> bool:
         """Whether this visitor's role holds what `needed` holds."""
-        return ROLES.index(self.role) >= ROLES.index(needed)
+        return reaches(self.role, needed)
 
 
 class _Door:

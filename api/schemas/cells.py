@@ -1,5 +1,6 @@
-"""What stands behind a cell of a confusion matrix."""
+"""The documents behind a figure: those of a cell of a confusion matrix, and those that drifted."""
 
+import datetime as dt
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,3 +19,27 @@ class CellShape(BaseModel):
 
     spans: int
     documents: list[CellDocumentShape]
+
+
+class DriftedDocument(BaseModel):
+    """What the log has of an answer, why it stands out, and its text where it was kept and the caller may read it."""
+
+    request_id: str
+    at: dt.datetime
+    variant: str
+    characters: int
+    tokens: int
+    unknown_tokens: int
+    entities: dict[str, int]
+    lowest_confidence: float | None
+    reason: str
+    text: str | None = None
+    document: str | None = None
+
+
+class DriftedDocuments(BaseModel):
+    """The answers of a version that stand out most by one measure of drift, the strangest first."""
+
+    version: str
+    measure: str
+    documents: list[DriftedDocument]

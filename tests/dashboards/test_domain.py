@@ -58,6 +58,7 @@ def test_copies_of_one_text_do_not_look_foreign_when_they_come_a_thousand_times(
         np.tile(usual.entities, (25, 1)),
         np.tile(usual.confidences, (25, 1)),
         usual.words * 25,
+        np.tile(usual.ids, 25),
     )
     effect = foreign_share(copies, profile)
     assert effect is not None

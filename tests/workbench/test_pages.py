@@ -427,6 +427,10 @@ def test_drift_and_traffic_are_drawn_when_requests_came_in(two_versions: World) 
     with visiting(two_versions, "drift", "viewer") as page:
         assert not page.exception
         assert "Unknown words" in words(page)
+        _press(page, "Documents")
+        assert not page.exception
+        assert "No text that you may read was kept." in words(page)
+        assert "characters; " in page.dataframe[-1].value["Why"][0]
     with visiting(two_versions, "traffic", "viewer") as page:
         assert not page.exception
         assert f"Requests {2 * len(TEXTS)}" in words(page)

@@ -11,6 +11,7 @@ from dashboards.figures import Theme
 from workbench.api_client import Body
 from workbench.browser import api
 from workbench.charts import draw, draw_tabs, theme
+from workbench.drifted import show_drifted
 from workbench.layout import empty_state, heading, pick_version
 from workbench.look import percent, plural
 
@@ -42,7 +43,7 @@ def page() -> None:
     if not body["documents"]:
         empty_state("No traffic in this time", "Call POST /api/v1/ner/predict, or look further back.")
         return
-    _draw_measures(body["measures"])
+    _draw_measures(body)
     _draw_pictures(body)
 
 
@@ -53,7 +54,8 @@ def _draw_verdict(body: Body) -> None:
         st.caption(f"Read {body['read']:,} of {plural(body['documents'], 'answer')}, evenly spread over the time.")
 
 
-def _draw_measures(measures: Sequence[Body]) -> None:
+def _draw_measures(body: Body) -> None:
+    measures: Sequence[Body] = body["measures"]
     columns = [column for _ in range(0, len(measures), _IN_A_ROW) for column in st.columns(_IN_A_ROW)]
     for column, measure in zip(columns, measures, strict=False):
         name, colour, icon = VERDICTS[measure["verdict"]]
@@ -61,6 +63,11 @@ def _draw_measures(measures: Sequence[Body]) -> None:
             st.metric(measure["title"], _figure(measure["now"], measure), help=measure["effect_name"].capitalize())
             st.badge(name, color=colour, icon=icon)
             st.caption(measure["sentence"])
+            if measure["effect"] is not None and st.button(
+                "Documents", key=f"drifted_{measure['name']}", icon=":material/travel_explore:", type="tertiary",
+                help="The answers that stand out most by this measure",
+            ):  # fmt: skip
+                show_drifted(measure, body["version"], body["hours"])
 
 
 def _figure(value: float | None, measure: Body) -> str:
