@@ -1,12 +1,13 @@
 """What this process measures of itself: Prometheus metrics, and the last five minutes in numbers."""
 
+import math
 import threading
 import time
-from collections import Counter
+from array import array
+from dataclasses import dataclass
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client import Counter as PrometheusCounter
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from api.exchange import Exchange
 from api.schemas import MetricsResponse
@@ -26,14 +27,24 @@ ANSWERING_ROUTES = frozenset(
 )
 
 
+@dataclass(slots=True)
+class _Second:
+    """What happened in one second."""
+
+    requests: int = 0
+    errors: int = 0
+    lookups: int = 0
+    hits: int = 0
+
+
 class Recent:
     """The answers of the last `WINDOW_SECONDS`: latencies of the newest 65,536, counts of all of them."""
 
     def __init__(self) -> None:
-        self._moments = np.full(_KEPT, -np.inf)
-        self._latencies_ms = np.zeros(_KEPT)
+        self._moments = array("d", [-math.inf]) * _KEPT
+        self._latencies_ms = array("d", [0.0]) * _KEPT
         self._next = 0
-        self._seconds: dict[int, Counter[str]] = {}
+        self._seconds: dict[int, _Second] = {}
         self._lock = threading.Lock()
 
     def answered(self, latency_ms: float, *, failed: bool, now: float) -> None:
@@ -42,44 +53,43 @@ class Recent:
             self._moments[self._next] = now
             self._latencies_ms[self._next] = latency_ms
             self._next = (self._next + 1) % _KEPT
-            counts = self._second(now)
-            counts["requests"] += 1
-            counts["errors"] += failed
+            second = self._second(now)
+            second.requests += 1
+            second.errors += failed
 
     def looked_up(self, *, hits: int, lookups: int, now: float) -> None:
         """Note looks into the cache."""
         with self._lock:
-            counts = self._second(now)
-            counts["lookups"] += lookups
-            counts["hits"] += hits
+            second = self._second(now)
+            second.lookups += lookups
+            second.hits += hits
 
     def summary(self, now: float) -> MetricsResponse:
         """The figures of the window that ends at `now` (seconds of a monotonic clock)."""
         with self._lock:
-            latencies = self._latencies_ms[self._moments > now - WINDOW_SECONDS]
-            counts: Counter[str] = Counter()
-            for second, counted in self._seconds.items():
-                if second > now - WINDOW_SECONDS:
-                    counts.update(counted)
+            latencies = np.array(self._latencies_ms)[np.array(self._moments) > now - WINDOW_SECONDS]
+            seconds = [counted for second, counted in self._seconds.items() if second > now - WINDOW_SECONDS]
+            requests, errors = sum(one.requests for one in seconds), sum(one.errors for one in seconds)
+            lookups, hits = sum(one.lookups for one in seconds), sum(one.hits for one in seconds)
         p50, p95, p99 = np.percentile(latencies, (50, 95, 99)).tolist() if latencies.size else (None, None, None)
         return MetricsResponse(
             latency_p50=p50,
             latency_p95=p95,
             latency_p99=p99,
-            throughput=counts["requests"] / WINDOW_SECONDS,
-            error_rate=_share(counts["errors"], counts["requests"]),
-            cache_hit_rate=_share(counts["hits"], counts["lookups"]),
-            requests=counts["requests"],
+            throughput=requests / WINDOW_SECONDS,
+            error_rate=_share(errors, requests),
+            cache_hit_rate=_share(hits, lookups),
+            requests=requests,
             window_seconds=WINDOW_SECONDS,
         )
 
-    def _second(self, now: float) -> Counter[str]:
-        second = int(now)
-        if second not in self._seconds:
-            for old in [known for known in self._seconds if known <= second - WINDOW_SECONDS]:
+    def _second(self, now: float) -> _Second:
+        second = self._seconds.get(int(now))
+        if second is None:
+            for old in [known for known in self._seconds if known <= now - WINDOW_SECONDS]:
                 del self._seconds[old]
-            self._seconds[second] = Counter()
-        return self._seconds[second]
+            second = self._seconds[int(now)] = _Second()
+        return second
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -95,10 +105,10 @@ class Measures:
         self.texts = TextCounts()
         self.registry.register(self.texts)
         self.recent = Recent()
-        self._children: dict[tuple[str, int, str, str], tuple[PrometheusCounter, Histogram]] = {}
-        self._found: dict[tuple[str, str], PrometheusCounter] = {}
+        self._children: dict[tuple[str, int, str, str], tuple[Counter, Histogram]] = {}
+        self._found: dict[tuple[str, str], Counter] = {}
         names = ("route", "status", "version", "variant")
-        self._requests = PrometheusCounter("ner_requests", "Requests answered.", names, registry=self.registry)
+        self._requests = Counter("ner_requests", "Requests answered.", names, registry=self.registry)
         self._seconds = Histogram(
             "ner_request_seconds",
             "Seconds from request to answer.",
@@ -106,18 +116,16 @@ class Measures:
             buckets=_EDGES,
             registry=self.registry,
         )
-        self._entities = PrometheusCounter(
-            "ner_entities", "Entities found.", ("label", "version"), registry=self.registry
-        )
-        lookups = PrometheusCounter("ner_cache_lookups", "Looks into the cache.", ("result",), registry=self.registry)
+        self._entities = Counter("ner_entities", "Entities found.", ("label", "version"), registry=self.registry)
+        lookups = Counter("ner_cache_lookups", "Looks into the cache.", ("result",), registry=self.registry)
         self._hits, self._misses = lookups.labels("hit"), lookups.labels("miss")
         self.load_seconds = Gauge(
             "ner_model_load_seconds", "Seconds that loading took.", ("version",), registry=self.registry
         )
-        self.load_failures = PrometheusCounter(
+        self.load_failures = Counter(
             "ner_model_load_failures", "Versions that could not be loaded.", ("version",), registry=self.registry
         )
-        self.answer_failures = PrometheusCounter(
+        self.answer_failures = Counter(
             "ner_answer_failures",
             "Texts at which a version failed or hung; another one answered where it could.",
             ("version", "variant"),
@@ -139,7 +147,7 @@ class Measures:
         if route in ANSWERING_ROUTES:
             self.recent.answered(latency_ms, failed=status >= 500, now=time.monotonic())
 
-    def _children_of(self, names: tuple[str, int, str, str]) -> tuple[PrometheusCounter, Histogram]:
+    def _children_of(self, names: tuple[str, int, str, str]) -> tuple[Counter, Histogram]:
         """The two series of a request; finding them by their labels each time would cost more than counting."""
         children = self._children.get(names)
         if children is None:
@@ -158,8 +166,10 @@ class Measures:
 
     def cache_lookups(self, *, hits: int, misses: int) -> None:
         """Count looks into the cache."""
-        self._hits.inc(hits)
-        self._misses.inc(misses)
+        if hits:
+            self._hits.inc(hits)
+        if misses:
+            self._misses.inc(misses)
         self.recent.looked_up(hits=hits, lookups=hits + misses, now=time.monotonic())
 
     def loads(self) -> dict[str, float]:

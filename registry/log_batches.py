@@ -9,6 +9,8 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -29,6 +31,11 @@ KeepText = Callable[[Connection, CapturedText], None]
 _KEPT_DAYS = 30
 _COLUMNS = tuple(field.name for field in dataclasses.fields(LoggedPrediction))
 _NAMES = ", ".join(_COLUMNS)
+# The interpreter is shared with the answers of the moment: values are taken out by the row, not one by one.
+_JSON = ("entities", "confidences", "word_sample")
+_PLAIN = tuple(name for name in _COLUMNS if name not in {"at", *_JSON})
+_ORDERED = (*_PLAIN, "at", *_JSON)
+_plain_values, _json_values = attrgetter(*_PLAIN), attrgetter(*_JSON)
 # One statement for many rows: the driver then needs the interpreter once, and not for every row.
 _FROM_JSON = sa.text(
     f"INSERT INTO predictions ({_NAMES}) "
@@ -107,15 +114,15 @@ def _dated(stored: dict[str, Any]) -> dict[str, Any]:
 
 
 def _insert_values(connection: Connection, rows: Sequence[LoggedPrediction]) -> None:
-    places = ", ".join([f"({', '.join('?' * len(_COLUMNS))})"] * len(rows))
-    values = tuple(_sqlite_value(getattr(row, name)) for row in rows for name in _COLUMNS)
-    connection.exec_driver_sql(f"INSERT INTO predictions ({_NAMES}) VALUES {places}", values)
+    places = ", ".join([f"({', '.join('?' * len(_ORDERED))})"] * len(rows))
+    values = tuple(chain.from_iterable(map(_sqlite_values, rows)))
+    connection.exec_driver_sql(f"INSERT INTO predictions ({', '.join(_ORDERED)}) VALUES {places}", values)
 
 
-def _sqlite_value(value: object) -> object:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
+def _sqlite_values(row: LoggedPrediction) -> tuple[object, ...]:
+    """What SQLite keeps of a row, in the order of `_ORDERED`."""
+    at = row.at.astimezone(dt.UTC).isoformat(" ", "microseconds")[:26]
+    return (*_plain_values(row), at, *[orjson.dumps(value).decode() for value in _json_values(row)])
 
 
 def _moment(value: object) -> str:
