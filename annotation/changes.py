@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from annotation.relabelling import Change, Spans, changed_labels, check_change, rewriting, undoing
 from annotation.restating import Answer, Restated, Rewrite, restate, store
-from annotation.search import holds_label
+from annotation.search_index import holds_label
 from annotation.stored import CORRECTIONS, Dataset, load_dataset, spans_of
 from ner import tables
 from ner.database import lock_for_appending
@@ -157,7 +157,7 @@ def _meant(connection: Connection, dataset: Dataset, change: Change) -> list[str
     """
     conditions = [_documents.c.dataset_id == dataset.id, _documents.c.revision > 0]
     if change.labels:
-        held = [holds_label(connection, label) for label in change.labels]
+        held = [holds_label(dataset.id, label) for label in change.labels]
         corrected = sa.select(_revisions.c.document_id).where(_revisions.c.kind.in_(CORRECTIONS))
         has_answers = _documents.c.id.in_(corrected)
         is_ahead = sa.and_(_documents.c.gold_revision.is_not(None), _documents.c.gold_revision != _documents.c.revision)
@@ -209,7 +209,7 @@ def _count(result: ChangeResult, touched: Iterable[Restated], *, merges: bool = 
         result.spans.update(span.label for span in goes or comes)
         result.merged += len(goes) - len(comes) if merges else 0
         if len(result.examples) < _EXAMPLES and (goes or comes):
-            result.examples.append(ChangedDocument(one.document_id, one.text, one.before, one.after))
+            result.examples.append(ChangedDocument(one.document.id, one.document.text, one.before, one.after))
 
 
 def _labels_again(connection: Connection, dataset: Dataset, made: MadeChange) -> list[str]:
@@ -220,7 +220,7 @@ def _labels_again(connection: Connection, dataset: Dataset, made: MadeChange) ->
     kept = [
         label
         for label in since
-        if label != target or connection.execute(in_use.where(holds_label(connection, label)).limit(1)).first()
+        if label != target or connection.execute(in_use.where(holds_label(dataset.id, label)).limit(1)).first()
     ]
     return [*made.labels_before, *kept]
 

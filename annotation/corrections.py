@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from annotation.datasets import add_labels
-from annotation.stored import CORRECTIONS, Dataset, as_dataset, load_dataset, pairs_of, spans_of
+from annotation.search_index import note_labels_again, noted_labels
+from annotation.stored import CORRECTIONS, Dataset, as_dataset, labels_of, load_dataset, pairs_of, spans_of
 from annotation.tasks import release
 from ner import tables
 from ner.database import utc_now
@@ -88,7 +89,7 @@ def save_correction(
     _append(connection, row.id, row.revision + 1, said)
     release(connection, row.id, author)
     is_gold = _is_settled(connection, row.id, checked, dataset.annotators_required)
-    _move_on(connection, row, checked if is_gold else None)
+    _move_on(connection, row, checked, is_gold=is_gold)
     return SavedRevision(row.id, row.revision + 1, is_gold)
 
 
@@ -113,7 +114,7 @@ def save_decision(
     _check_base(connection, row, base_revision, spans, None)
     checked = check_spans(row.text, spans, labels=dataset.labels, nesting=dataset.nesting)
     _append(connection, row.id, row.revision + 1, _Said("decision", base_revision, operation_id, author, checked))
-    _move_on(connection, row, checked)
+    _move_on(connection, row, checked, is_gold=True)
     return SavedRevision(row.id, row.revision + 1, True)
 
 
@@ -227,11 +228,12 @@ def _append(connection: Connection, document_id: str, revision: int, said: _Said
         raise Conflict("This operation id was used for another correction; send a new one.") from None
 
 
-def _move_on(connection: Connection, document: Row[Any], gold: Sequence[EntitySpan] | None) -> None:
-    """To the next revision, which is gold where its spans are given."""
+def _move_on(connection: Connection, document: Row[Any], spans: Sequence[EntitySpan], *, is_gold: bool) -> None:
+    """To the next revision, which holds these spans."""
     revision = document.revision + 1
-    settled = {"gold": pairs_of(gold), "gold_revision": revision} if gold is not None else {}
+    settled = {"gold": pairs_of(spans), "gold_revision": revision} if is_gold else {}
     connection.execute(_documents.update().where(_documents.c.id == document.id).values(revision=revision, **settled))
+    note_labels_again(connection, [document._mapping], [noted_labels(connection, document.id)], [labels_of(spans)])
 
 
 def _is_settled(connection: Connection, document_id: str, spans: Sequence[EntitySpan], required: int) -> bool:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from annotation.capture import open_captured
 from annotation.datasets import get_document
 from annotation.frozen_files import redact_snapshot
+from annotation.search_index import forget_erased
 from ner import tables
 from ner.documents import text_digest
 from ner.errors import InvalidInput, InvalidSetting
@@ -64,6 +65,7 @@ def erase_text(
     erased.quoted_by = _quoting(connection, text)
     erased.rows = {**_kept(connection, seals, text), **_rows_about(connection, erased.documents)}
     connection.execute(_documents.delete().where(_documents.c.id.in_(erased.documents)))
+    forget_erased(connection)
     for snapshot in connection.scalars(sa.select(tables.snapshots.c.hash)):
         amended = redact_snapshot(folder, snapshot, text, bucket)
         if amended:

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from annotation.search import holds_label
+from annotation.search_index import holds_label
 from annotation.stored import load_dataset, spans_of
 from ner import tables
 from ner.database import lock_for_appending, utc_now
@@ -106,7 +106,7 @@ def affected_by(connection: Connection, dataset: str, label: str, *, limit: int 
     is_settled_by = sa.and_(settled.c.document_id == _documents.c.id, settled.c.revision == _documents.c.gold_revision)
     conditions = (
         _documents.c.dataset_id == rules.id,
-        holds_label(connection, label),
+        holds_label(rules.id, label),
         settled.c.created_at < versions[0].created_at,
     )
     chosen = sa.select(_documents, settled.c.created_at.label("settled_at")).join(settled, is_settled_by)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from annotation.rules import check_name
+from annotation.search_index import note_labels
 from annotation.staging import NESTINGS, StagedDocument, StagedFile, stage_file
 from annotation.stored import Dataset, find_dataset, insert_dataset, next_position
 from ner import tables
@@ -133,6 +134,7 @@ def _store(connection: Connection, running: _Import, chunk: Sequence[StagedDocum
         connection.execute(_documents.insert(), rows)
     if revisions:
         connection.execute(_revisions.insert(), revisions)
+    note_labels(connection, rows, [{label for _, _, label in row["gold"] or ()} for row in rows])
 
 
 def _document_row(running: _Import, item: StagedDocument, now: dt.datetime) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from annotation.relabelling import Spans
-from annotation.stored import CORRECTIONS, pairs_of, spans_of
+from annotation.search_index import note_labels_again
+from annotation.stored import CORRECTIONS, labels_of, pairs_of, spans_of
 from ner import tables
 from ner.database import utc_now
 
@@ -35,10 +36,7 @@ Rewrite = Callable[[str, Answer], Spans]
 class Restated:
     """A document and its answers in their order, each with its spans as they shall be."""
 
-    document_id: str
-    text: str
-    revision: int
-    gold_revision: int | None
+    document: Row[Any]
     answers: list[tuple[Answer, Spans]]
 
     @property
@@ -61,7 +59,8 @@ def restate(
     connection: Connection, identifiers: Sequence[str], rewrite_of: Callable[[str], Rewrite], *, lock: bool = False
 ) -> Iterator[list[Restated]]:
     """The documents that a rewriting touches, some at a time. `rewrite_of` gives the rewriting of a document."""
-    columns: list[sa.ColumnElement[Any]] = [_documents.c[name] for name in ("id", "text", "revision", "gold_revision")]
+    names = ("id", "dataset_id", "position", "text", "revision", "gold_revision")
+    columns: list[sa.ColumnElement[Any]] = [_documents.c[name] for name in names]
     for first in range(0, len(identifiers), _ROWS):
         chunk = identifiers[first : first + _ROWS]
         chosen = sa.select(*columns).where(_documents.c.id.in_(chunk)).order_by(_documents.c.position)
@@ -76,20 +75,30 @@ def store(connection: Connection, touched: Iterable[Restated], operation: str) -
     now = utc_now()
     revisions: list[dict[str, Any]] = []
     updates: list[dict[str, Any]] = []
+    relabelled: list[Restated] = []
     for one in touched:
-        revision, gold, gold_revision = one.revision, None, one.gold_revision
+        document = one.document
+        revision, gold, gold_revision = document.revision, None, document.gold_revision
         for answer, spans in one.answers:
             stored = pairs_of(spans)
-            if answer.spans != spans or answer.revision == one.revision:
+            if answer.spans != spans or answer.revision == document.revision:
                 revision += 1
-                revisions.append(_revision(one.document_id, revision, answer, stored, operation) | {"created_at": now})
-                gold_revision = revision if answer.revision == one.gold_revision else gold_revision
-            gold = stored if answer.revision == one.gold_revision else gold
-        told = {"the_id": one.document_id, "revision": revision, "gold": gold, "gold_revision": gold_revision}
+                revisions.append(_revision(document, revision, answer, stored, operation) | {"created_at": now})
+                gold_revision = revision if answer.revision == document.gold_revision else gold_revision
+            gold = stored if answer.revision == document.gold_revision else gold
+        told = {"the_id": document.id, "revision": revision, "gold": gold, "gold_revision": gold_revision}
         updates.append(told)
+        if labels_of(one.before) != labels_of(one.after):
+            relabelled.append(one)
     if revisions:
         connection.execute(_revisions.insert(), revisions)
         connection.execute(_documents.update().where(_documents.c.id == sa.bindparam("the_id")), updates)
+    note_labels_again(
+        connection,
+        [one.document._mapping for one in relabelled],
+        [labels_of(one.before) for one in relabelled],
+        [labels_of(one.after) for one in relabelled],
+    )
 
 
 def _answers(connection: Connection, identifiers: Sequence[str]) -> dict[str, list[Answer]]:
@@ -122,16 +131,17 @@ def _answers(connection: Connection, identifiers: Sequence[str]) -> dict[str, li
 
 def _restated(row: Row[Any], answers: list[Answer], rewrite: Rewrite) -> Restated:
     written = [(answer, rewrite(row.text, answer)) for answer in answers]
-    return Restated(row.id, row.text, row.revision, row.gold_revision, written)
+    return Restated(row, written)
 
 
-def _revision(document_id: str, revision: int, answer: Answer, stored: list[Any], operation: str) -> dict[str, Any]:
+def _revision(document: Row[Any], revision: int, answer: Answer, stored: list[Any], operation: str) -> dict[str, Any]:
     # It stays the answer of who gave it; who changed its labels is in the audit trail.
     return {
-        "document_id": document_id,
+        "document_id": document.id,
         "revision": revision,
         "base_revision": answer.revision,
-        "operation_id": f"{operation} {document_id} {revision}",
+        # In the order of the documents, so that an index of operations grows at its end.
+        "operation_id": f"{operation} {document.position:012} {revision}",
         "author": answer.author,
         "kind": answer.kind if answer.kind.startswith(_AGAIN) else _AGAIN + answer.kind,
         "spans": stored,

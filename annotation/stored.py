@@ -95,14 +95,23 @@ def spans_of(stored: Iterable[Sequence[Any]] | None) -> tuple[EntitySpan, ...]:
     return tuple(EntitySpan(start, end, label) for start, end, label in stored or ())
 
 
+def labels_of(spans: Iterable[EntitySpan]) -> set[str]:
+    """The labels that spans have."""
+    return {span.label for span in spans}
+
+
 def select_documents() -> sa.Select[Any]:
     """Documents with their dataset's name and the spans of their newest revision, for `as_document`."""
-    newest = sa.and_(revisions.c.document_id == documents.c.id, revisions.c.revision == documents.c.revision)
     return (
         sa.select(documents, datasets.c.name.label("dataset"), revisions.c.spans)
         .join(datasets, datasets.c.id == documents.c.dataset_id)
-        .outerjoin(revisions, newest)
+        .outerjoin(revisions, is_newest())
     )
+
+
+def is_newest() -> sa.ColumnElement[bool]:
+    """Whether a revision is its document's newest."""
+    return sa.and_(revisions.c.document_id == documents.c.id, revisions.c.revision == documents.c.revision)
 
 
 def as_document(row: Row[Any]) -> Document:

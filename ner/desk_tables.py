@@ -102,3 +102,13 @@ preferences = Table(
     Column("value", Json, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
 )
+document_labels = Table(
+    "document_labels",
+    metadata,
+    Column("document_id", Id, ForeignKey("documents.id"), primary_key=True),
+    Column("label", Text, primary_key=True),  # of a span of the newest revision
+    Column("dataset_id", Id, nullable=False),
+    Column("position", BigId, nullable=False),  # the document's, so that one index answers
+    Index(None, "dataset_id", "label", "position"),
+    sqlite_with_rowid=False,
+)

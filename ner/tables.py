@@ -10,6 +10,7 @@ from ner import shadow_tables as shadow_tables
 from ner.columns import BigId, Id, UtcDateTime
 from ner.columns import Json as Json
 from ner.columns import metadata as metadata
+from ner.desk_tables import document_labels as document_labels
 from ner.desk_tables import leases as leases
 from ner.operation_tables import deliveries as deliveries
 from ner.operation_tables import heartbeats as heartbeats

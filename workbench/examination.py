@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from annotation.search_index import INDEX_ADVICE, has_text_index
 from ner.database import Database, utc_now
 from ner.disk import check_room
 from ner.errors import NerError
@@ -115,6 +116,13 @@ def _database(settings: Settings) -> str:
     if stable is None:
         raise NerError(f"{count} versions are registered and none is stable: run 'workbench promote VERSION'.")
     return f"The database answers; {count} versions are registered and {stable} is stable."
+
+
+def _search(settings: Settings) -> str:
+    with _reading(settings) as connection:
+        if not has_text_index(connection):
+            raise NerError(f"Searches read every text: {INDEX_ADVICE[connection.dialect.name]}")
+    return "Searches use an index of the words of texts."
 
 
 def _audit(settings: Settings) -> str:
@@ -278,6 +286,7 @@ CHECKS: dict[str, Check] = {
     "disk": _disk,
     "permissions": _permissions,
     "database": _database,
+    "search": _search,
     "keys": _keys,
     "audit": _audit,
     "packages": _packages,

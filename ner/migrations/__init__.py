@@ -19,3 +19,10 @@ def alembic_config(database: Database) -> Config:
 def migrate(database: Database, revision: str = "head") -> None:
     """Upgrade to `revision`; the newest unless said otherwise. Running it again changes nothing."""
     command.upgrade(alembic_config(database), revision)
+
+
+def is_index_of_words(name: str | None) -> bool:
+    """Whether a table or an index is what the database searches texts with: not of the code's tables, and not for all
+    databases.
+    """
+    return name is not None and (name.startswith("search_") or name.endswith("_trigrams"))

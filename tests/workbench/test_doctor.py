@@ -136,6 +136,10 @@ def _behind(patient: Patient) -> None:
     command.downgrade(alembic_config(patient.database), "-1")
 
 
+def _no_index(patient: Patient) -> None:
+    patient.execute(sa.text("DROP TABLE search_text"))
+
+
 def _no_database(patient: Patient) -> None:
     (patient.settings.home / "workbench.db").unlink()
 
@@ -196,6 +200,7 @@ FAULTS: dict[str, tuple[Callable[[Patient], None], str, str]] = {
     "a package was changed": (_changed_package, "packages", "from a backup"),
     "a signature is missing": (_unsigned_package, "packages", "is not signed"),
     "the schema is behind": (_behind, "database", "brings it up to date"),
+    "texts have no index": (_no_index, "search", "SQLite"),
     "the database is gone": (_no_database, "database", "workbench restore"),
     "the audit chain is broken": (_broken_chain, "audit", "Entry 3 was changed"),
     "no version is stable": (_no_stable, "database", "workbench promote"),
@@ -210,7 +215,10 @@ FAULTS: dict[str, tuple[Callable[[Patient], None], str, str]] = {
     "log rows are stuck": (_broken_spool, "log", "NER_OLD_SECRET_KEYS"),
 }
 # What cannot be looked at without a database is not well either.
-ALONG = {"the database is gone": {"keys", "audit", "packages", "worker", "backup"}}
+ALONG = {
+    "the schema is behind": {"search"},
+    "the database is gone": {"search", "keys", "audit", "packages", "worker", "backup"},
+}
 
 
 @pytest.mark.parametrize(("inject", "check", "advice"), FAULTS.values(), ids=FAULTS)
