@@ -25,6 +25,7 @@ from registry.controller import Controller
 from registry.deliveries import send_due
 from registry.heartbeats import WORKER, beat
 from registry.paired_labels import f1_evidence
+from registry.process_samples import Sampler, write_sample
 from registry.runs import Run
 from training import rounds
 from training.checkpoints import remove_ended_checkpoints
@@ -39,6 +40,7 @@ POLL_SECONDS = 1.0
 _GRACE_SECONDS = 3.0
 _MIRROR_PAUSE_SECONDS = 60.0
 _HEARTBEAT_SECONDS = 10.0
+_SAMPLE_SECONDS = 60.0
 _DELIVERY_SECONDS = 2.0
 _UPKEEP_SECONDS = 300.0
 
@@ -52,6 +54,7 @@ class Worker:
         self._database = database
         self._settings = settings
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._sampler = Sampler(self._name, "worker", settings.home)
         self._training: tuple[Run, subprocess.Popen[bytes]] | None = None
         self._mirror: subprocess.Popen[bytes] | None = None
         self._next_mirror = 0.0
@@ -87,6 +90,7 @@ class Worker:
         """What is done beside the runs."""
         return [
             Round("The heartbeat", _HEARTBEAT_SECONDS, self._beat),
+            Round("Noting what it needs", _SAMPLE_SECONDS, self._sample),
             Round("The automatic rollout", POLL_SECONDS, Controller(self._database, f1=f1_evidence).tick),
             Round("Sending webhooks", _DELIVERY_SECONDS, self._send),
             Round(
@@ -105,6 +109,10 @@ class Worker:
     def _beat(self) -> None:
         with self._database.transaction() as connection:
             beat(connection, WORKER, utc_now())
+
+    def _sample(self) -> None:
+        with self._database.transaction() as connection:
+            write_sample(connection, self._sampler.sample())
 
     def tick(self) -> None:
         """Look once after everything. A database that does not answer is tried again at the next tick."""

@@ -4,6 +4,7 @@ from dashboards.figures.canvas import PALETTES, Palette, Theme, nothing_yet
 from dashboards.figures.of_drift import drift_confidence, drift_entity_mix, drift_lengths, drift_overview, drift_words
 from dashboards.figures.of_learning import learning_curve, training_history
 from dashboards.figures.of_pairs import label_changes, shadow_agreement
+from dashboards.figures.of_processes import process_name, process_resources
 from dashboards.figures.of_rollout import simulation_steps
 from dashboards.figures.of_time import quality_over_time
 from dashboards.figures.of_traffic import (
@@ -42,6 +43,8 @@ __all__ = [
     "outcome_bar",
     "per_label_bars",
     "per_tag_bars",
+    "process_name",
+    "process_resources",
     "quality_over_time",
     "reliability_curve",
     "shadow_agreement",

@@ -3,6 +3,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
@@ -21,6 +22,7 @@ from ner.migrations import migrate
 from ner.predictions import ScoredSpan
 from ner.scoring import performance
 from registry.policy import default_policy
+from registry.process_samples import Sampler, write_sample
 from registry.rollout import set_canary, set_stable
 from registry.simulation import simulate
 from registry.versions import register
@@ -57,6 +59,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         set_canary(connection, "1.1.0", 5, actor="ada")
         empty = {"quality": quality(connection), "traffic": traffic(connection), "drift": drift(connection, "x", {})}
         write_log(connection, rows_of([a_text(generator, strange=0.5) for _ in range(300)]))
+        write_sample(connection, Sampler("host:1", "api", Path("."), lambda: {"1.0.0": 0.25}).sample())
         write_log(connection, [logged(at=utc_now(), version="1.1.0", variant="canary", status=500)] * 3)
         profile = build_profile([text for text, _ in documents], [tagged for _, tagged in documents], set())
         sure = {"expected_correct": 1.8, "expected_entities": 2.2, "confidences": [0] * 9 + [2]}
@@ -91,6 +94,7 @@ DRAWN: list[tuple[Callable[..., go.Figure], str]] = [
     (figures.traffic_latency, "traffic"),
     (figures.version_share, "traffic"),
     (figures.canary_latency, "traffic"),
+    (figures.process_resources, "traffic"),
     (figures.simulation_outcomes, "simulation"),
 ]
 EMPTY: list[tuple[Callable[..., go.Figure], Any]] = [

@@ -434,6 +434,10 @@ def test_drift_and_traffic_are_drawn_when_requests_came_in(two_versions: World) 
     with visiting(two_versions, "traffic", "viewer") as page:
         assert not page.exception
         assert f"Requests {2 * len(TEXTS)}" in words(page)
+        page.session_state["traffic_parts"] = "Processes"
+        page.run()
+        assert not page.exception
+        assert page.dataframe[-1].value["Models loaded"][0].startswith("1.0.0 in 0.0")
         assert "95\u00a0% of answers within 200 ms" in list(page.table[0].value["Limit"])
 
 

@@ -1,14 +1,16 @@
 """Traffic: what was asked, how fast it was answered, and how the canary does beside the stable version."""
 
+from functools import partial
+
 import pandas as pd
 import streamlit as st
 
 from dashboards import figures
 from workbench.api_client import Body
 from workbench.browser import api
-from workbench.charts import draw, theme
+from workbench.charts import draw, draw_tabs, theme
 from workbench.layout import empty_state, heading
-from workbench.look import percent
+from workbench.look import ago, percent
 from workbench.trial_panel import draw_verdict
 
 PERIODS = {"Hour": 1.0, "Day": 24.0, "Week": 168.0, "30 days": 720.0}
@@ -35,8 +37,29 @@ def page() -> None:
         draw(figures.traffic_requests(body, theme()), key="traffic_requests")
     with latency, st.container(border=True, height="stretch"):
         draw(figures.traffic_latency(body, theme()), key="traffic_latency")
-    st.subheader("Who answered", anchor=False)
+    parts = {"Who answered": _draw_arms, "Canary beside stable": _draw_trial, "Processes": _draw_processes}
+    draw_tabs({name: partial(part, body) for name, part in parts.items()}, key="traffic_parts")
+
+
+def _draw_arms(body: Body) -> None:
+    draw(figures.version_share(body, theme()), key="traffic_share")
     st.dataframe(pd.DataFrame([_arm(arm) for arm in body["arms"]]), hide_index=True)
+
+
+def _draw_trial(body: Body) -> None:
+    if body["trial"] is None:
+        empty_state("No version is on trial", "Make one the canary on the Versions page.")
+        return
+    for column, quantile in zip(st.columns(2), ("p95", "p99"), strict=True):
+        with column:
+            draw(figures.canary_latency(body, theme(), quantile=quantile), key=f"traffic_canary_{quantile}")
+
+
+def _draw_processes(body: Body) -> None:
+    draw(figures.process_resources(body, theme()), key="traffic_processes")
+    rows = [_process(one) for one in body["processes"]]
+    if rows:
+        st.dataframe(pd.DataFrame(rows), hide_index=True)
 
 
 def _draw_totals(total: Body) -> None:
@@ -54,6 +77,23 @@ def _draw_totals(total: Body) -> None:
 
 def _milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
+
+
+def _process(process: Body) -> Body:
+    held = process["memory_bytes"]
+    loads = ", ".join(f"{version} in {_seconds(value)}" for version, value in sorted(process["load_seconds"].items()))
+    return {
+        "Process": figures.process_name(process),
+        "Seen": ago(process["seen_at"]),
+        "Cores busy": f"{process['cpu_cores']:.2f}",
+        "Memory": "–" if held is None else f"{held / 1e6:,.0f} MB ({percent(process['memory_share'])})",
+        "Disk in use": percent(process["disk_share"], digits=0),
+        "Models loaded": loads or "–",
+    }
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
 
 
 def _arm(arm: Body) -> Body:
