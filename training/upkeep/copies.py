@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 
 from ner.database import Database
 from ner.errors import Conflict
-from ner.migrations import migrate
+from ner.migrations import is_index_of_words, migrate
 
 TABLES = "tables"
 SQLITE = "workbench.db"
@@ -86,7 +86,7 @@ def _described(connection: sa.Connection) -> dict[str, Any]:
 def _tables(connection: sa.Connection) -> list[sa.Table]:
     """What is there, whatever version of the software made it; a table comes after those that it refers to."""
     present = sa.MetaData()
-    present.reflect(connection)
+    present.reflect(connection, only=lambda name, _: not is_index_of_words(name))
     return [table for table in present.sorted_tables if table.name != "alembic_version"]
 
 
