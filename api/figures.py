@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Path, Query, Response
 from sqlalchemy.engine import Connection
 
 from annotation.capture import kept_texts
@@ -14,6 +14,7 @@ from api.roles import Called, Wired, guarded_router, role
 from api.schemas.cells import CellDocumentShape, CellShape, DriftedDocuments
 from api.schemas.desk import CurveList, CurveShape
 from api.wiring import Wiring
+from dashboards import tables
 from dashboards.cells import behind_cell
 from dashboards.drift import drift
 from dashboards.drifted import drifted_documents
@@ -21,7 +22,7 @@ from dashboards.learning_curve import learning_curves
 from dashboards.quality import quality
 from dashboards.quality_over_time import Stretch, quality_over_time, table_of
 from dashboards.traffic import traffic
-from ner.errors import BrokenPackage, NoServingVersion
+from ner.errors import BrokenPackage, NoServingVersion, NotFound
 from ner.roles import reaches
 from registry.rollout import current_rollout
 from registry.versions import get_version
@@ -135,6 +136,29 @@ def show_drifted_documents(
         for row in rows
     ]
     return DriftedDocuments.model_validate({"version": chosen, "measure": measure, "documents": shown})
+
+
+@router.get("/figures/{table}/csv", response_class=Response, responses=refusals(404, 422, 503))
+@role("viewer")
+def show_table(
+    table: Annotated[str, Path(description=f"One of {', '.join(tables.NAMES)}.")],
+    wiring: Wired,
+    version: str | None = None,
+    hours: Hours = 24,
+) -> Response:
+    """The numbers of a figure as CSV; of the stable version unless another is named."""
+    if table in tables.OF_TRAFFIC:
+        return csv_table(tables.OF_TRAFFIC[table](show_traffic(wiring, hours)))
+    if table in tables.OF_DRIFT:
+        return csv_table(tables.OF_DRIFT[table](show_drift(wiring, version, hours)))
+    if table in tables.OF_QUALITY:
+        return csv_table(tables.OF_QUALITY[table](show_quality(wiring)))
+    if table not in tables.OF_VERSION:
+        raise NotFound(f"There is no table '{table}'; there are {', '.join(tables.NAMES)}.")
+    with wiring.database.reading() as connection:
+        chosen, _ = _watched(connection, version)
+        one = next(one for one in quality(connection)["versions"] if one["version"] == chosen)
+    return csv_table(tables.OF_VERSION[table](one))
 
 
 def _watched(connection: Connection, version: str | None) -> tuple[str, str]:

@@ -208,8 +208,9 @@ def _more_documents(documents: int, effect: Effect | None, threshold: float) -> 
     allowed = (effect.size - threshold) ** 2 - effect.training_error**2
     if allowed <= 0:
         return None
-    more = math.ceil(documents * (effect.now_error**2 / allowed - 1))
-    return max(1, more) if more <= _MOST_MORE_DOCUMENTS else None
+    more = max(1, math.ceil(documents * (effect.now_error**2 / allowed - 1)))
+    # To two digits: more would promise too much.
+    return round(more, min(0, 2 - len(str(more)))) if more <= _MOST_MORE_DOCUMENTS else None
 
 
 def _sentence(

@@ -85,7 +85,7 @@ def _by_unknown_words(window: Window, profile: Mapping[str, Any]) -> Judged:
     spread = np.sqrt(np.maximum(window.tokens, 1) * max(usual * (1 - usual), 0.01))
 
     def reason(place: int) -> str:
-        return f"{window.unknown[place]:,} of {window.tokens[place]:,} words unknown; {usual:.1%} in training."
+        return f"{window.unknown[place]:,} of {window.tokens[place]:,} words unknown; {100 * usual:.1f} % in training."
 
     return np.where(window.tokens >= _FEWEST_TOKENS, direction * excess / spread, 0.0), reason
 
@@ -98,7 +98,10 @@ def _by_entities(window: Window, profile: Mapping[str, Any]) -> Judged:
 
     def reason(place: int) -> str:
         order = [index for index in np.argsort(-odds) if now[place][index] and odds[index] > 0]
-        named = [f"{labels[i]} ({usual[i]:.1%} of entities in training, {shares[i]:.1%} now)" for i in order[:2]]
+        named = [
+            f"{labels[i]} ({100 * usual[i]:.1f} % of entities in training, {100 * shares[i]:.1f} % now)"
+            for i in order[:2]
+        ]
         return f"Holds {', '.join(named)}."
 
     return np.asarray(now @ odds, np.float64), reason
@@ -113,7 +116,7 @@ def _by_confidence(window: Window, profile: Mapping[str, Any]) -> Judged:
     direction = -1.0 if overall is None or overall.value <= usual else 1.0
 
     def reason(place: int) -> str:
-        return f"Confidence of about {means[place]:.0%} on average; {usual:.0%} in training."
+        return f"Confidence of about {100 * means[place]:.0f} % on average; {100 * usual:.0f} % in training."
 
     return np.where(found > 0, direction * (means - usual), 0.0), reason
 
@@ -125,7 +128,7 @@ def _by_foreignness(window: Window, profile: Mapping[str, Any]) -> Judged:
     ties = window.unknown / np.maximum(window.tokens, 1)
 
     def reason(place: int) -> str:
-        return f"Looks more foreign than {places[place]:.1%} of the documents of training."
+        return f"Looks more foreign than {100 * places[place]:.1f} % of the documents of training."
 
     return np.where(places > domain.USUAL, places + ties * 1e-6, 0.0), reason
 

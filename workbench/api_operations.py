@@ -130,6 +130,17 @@ class Operations(AlertOperations):
         """Requests, latencies, errors and shares of recent traffic."""
         return self._get("traffic", hours=hours)
 
+    def table(self, name: str, *, version: str | None = None, hours: float | None = None) -> bytes:
+        """The figures behind a picture as CSV: `versions`, `labels`, `requests`, `drift` and others."""
+        return self._csv(f"figures/{quote(name)}/csv", version=version, hours=hours)
+
+    def over_time_csv(self, *, days: int | None = None, by: str | None = None) -> bytes:
+        """`quality_over_time` as CSV."""
+        return self._csv("quality/over-time/csv", days=days, by=by)
+
+    def _csv(self, path: str, **params: Any) -> bytes:
+        return bytes(self.transport.call("GET", f"/api/v1/{path}", params=given(params)).content)
+
     # --- audit, keys, people ---
 
     def session(self) -> Body:

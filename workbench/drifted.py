@@ -42,7 +42,7 @@ def _asked(measure: str, version: str, hours: float, *, kept: bool) -> list[Body
         st.caption(error.message)
         return None
     documents: list[Body] = body["documents"]
-    return [one for one in documents if one["text"]] if kept else documents
+    return list({one["text"]: one for one in reversed(documents) if one["text"]}.values())[::-1] if kept else documents
 
 
 def _draw_texts(found: list[Body]) -> None:

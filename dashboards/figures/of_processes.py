@@ -29,7 +29,7 @@ def process_resources(traffic: Mapping[str, Any], theme: Theme = "light") -> go.
         f"{len(alive)} {'process' if len(alive) == 1 else 'processes'} alive"
         + (f"; the fullest holds {percent(fullest)} of its machine's memory" if fullest else ""),
         theme,
-        [panel[0] for panel in _PANELS],
+        [""] * len(_PANELS),
         subtitle="Means over the steps of the time axis, from what each process writes down once a minute (UTC)",
         height_pixels=340,
     )
@@ -45,8 +45,10 @@ def process_resources(traffic: Mapping[str, Any], theme: Theme = "light") -> go.
                 showlegend=column == 1, mode="lines+markers", line=line, marker={"size": 4},
                 hovertemplate=f"%{{x|%d %b %H:%M}}: %{{y:{form}}}{unit}<extra>{name}</extra>", row=1, col=column,
             )  # fmt: skip
-    figure.update_xaxes(type="date", range=[traffic["since"], traffic["until"]])
+    figure.update_xaxes(type="date", range=[traffic["since"], traffic["until"]], nticks=4, tickangle=0)
     figure.update_yaxes(rangemode="tozero")
+    for column, (title, *_) in enumerate(_PANELS, start=1):
+        figure.update_yaxes(title_text=title, row=1, col=column)
     figure.update_yaxes(tickformat=".0%", range=[0, 1], row=1, col=3)
     return figure
 

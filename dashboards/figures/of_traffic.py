@@ -95,7 +95,7 @@ def canary_latency(traffic: Mapping[str, Any], theme: Theme = "light", *, quanti
     figure = canvas(
         f"Canary {trial['canary']} beside stable {trial['stable']}: {quantile} of latency",
         theme,
-        subtitle=trial["sentence"],
+        subtitle=f"In steps of {_width(traffic['bucket_seconds'])} (UTC), with the limit of the policy",
     )
     drawn = False
     for variant, shade in (("stable", colours.first), ("canary", colours.second)):

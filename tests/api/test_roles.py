@@ -94,6 +94,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/quality/over-time/csv"): "viewer",
     ("GET", "/api/v1/drift"): "viewer",
     ("GET", "/api/v1/drift/documents"): "viewer",
+    ("GET", "/api/v1/figures/{table}/csv"): "viewer",
     ("GET", "/api/v1/traffic"): "viewer",
     ("GET", "/api/v1/alerts"): "viewer",
     ("POST", "/api/v1/alerts/{alert_id}/acknowledge"): "engineer",

@@ -50,8 +50,8 @@ def mixed(database: Database) -> tuple[Database, dict[str, set[str]]]:
         ("vocabulary_overlap", "foreign", "words unknown"),
         ("foreign_texts", "foreign", "Looks more foreign than"),
         ("text_length", "long", "4,000 characters; "),
-        ("entity_mix", "art", "Holds art (0.0% of entities in training"),
-        ("confidence", "unsure", "Confidence of about 5% on average"),
+        ("entity_mix", "art", "Holds art (0.0 % of entities in training"),
+        ("confidence", "unsure", "Confidence of about 5 % on average"),
     ],
 )
 def test_the_strangest_come_first_by_each_measure(

@@ -17,6 +17,7 @@ from workbench.commands.labels import labels
 from workbench.commands.learning import evaluate, train
 from workbench.commands.people import demo, keys, users
 from workbench.commands.policy import certificate, policy
+from workbench.commands.report import report
 from workbench.commands.rollout import canary, promote, rollback, versions
 from workbench.commands.rotation import rotate_secret as _rotate_secret  # noqa: F401 - joins the group 'keys'
 from workbench.commands.shadow import shadow
@@ -35,7 +36,7 @@ def cli() -> None:
 for _command in (
     *(up, import_command, export_command, snapshots, labels, train, evaluate, predict, bulk, versions, canary, promote),
     *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, tidy, doctor),
-    certificate,
+    *(certificate, report),
 ):
     cli.add_command(_command)
 

@@ -9,6 +9,7 @@ import httpx
 
 from ner.errors import NerError, NotSignedIn
 from ner.settings import Settings, load_settings
+from workbench.api_client import ApiClient
 
 
 class ServerRefused(NerError):
@@ -33,6 +34,11 @@ class Server:
             headers={"X-API-Key": _key(self.settings)},
             timeout=httpx.Timeout(600, connect=5),
         )
+
+    def client(self) -> ApiClient:
+        """The same server, by the operations that it has."""
+        caller: Any = self._http
+        return ApiClient(caller)
 
     def get(self, path: str, **parameters: Any) -> dict[str, Any]:
         """GET and return the JSON object."""

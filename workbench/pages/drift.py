@@ -11,6 +11,7 @@ from dashboards.figures import Theme
 from workbench.api_client import Body
 from workbench.browser import api
 from workbench.charts import draw, draw_tabs, theme
+from workbench.downloads import draw_downloads
 from workbench.drifted import show_drifted
 from workbench.layout import empty_state, heading, pick_version
 from workbench.look import percent, plural
@@ -34,11 +35,13 @@ def page() -> None:
     if not versions:
         empty_state("No version yet", "Train a version on the Train page; its traffic can be watched here.")
         return
-    left, right, _ = st.columns([1, 1, 1])
+    left, right, last = st.columns([1, 1, 1], vertical_alignment="bottom")
     with left:
         version = pick_version("Version", versions, key="drift_version", preferred=api().rollout()["stable"])
     period = right.selectbox("Traffic of the last", list(PERIODS), index=1, key="drift_period", persist_state="session")
     body = api().drift(version=version, hours=PERIODS[period])
+    with last:
+        draw_downloads({"drift": "Measures"}, version=version, hours=PERIODS[period])
     _draw_verdict(body)
     if not body["documents"]:
         empty_state("No traffic in this time", "Call POST /api/v1/ner/predict, or look further back.")

@@ -10,11 +10,20 @@ from dashboards import figures
 from workbench.api_client import ApiError, Body
 from workbench.browser import api
 from workbench.charts import draw, draw_tabs, theme
+from workbench.downloads import draw_downloads
 from workbench.layout import empty_state, heading, pick_version, score
 from workbench.look import highlighted, plural
 
 _SHOWN = 20
 _DAYS_BACK = {"day": 28, "week": 182}
+_TABLES = {
+    "versions": "All versions",
+    "labels": "Labels",
+    "tags": "Tags",
+    "confusion": "Confusions",
+    "reliability": "Reliability",
+    "confidence": "Confidence",
+}
 _FIGURES = {"F1": "f1", "Precision": "precision", "Recall": "recall"}
 _BASES = {"measured": "texts that people settled", "estimated": "all answers, without labels"}
 
@@ -54,9 +63,11 @@ def _say_if_not_alike(versions: Sequence[Body]) -> None:
 
 
 def _pick(versions: Sequence[Body], stable: str | None) -> Body:
-    left, _ = st.columns([1, 2])
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
     with left:
         name = pick_version("Version", versions, key="quality_version", preferred=stable)
+    with right:
+        draw_downloads(_TABLES, version=name)
     return next(version for version in versions if version["version"] == name)
 
 

@@ -9,11 +9,21 @@ from dashboards import figures
 from workbench.api_client import Body
 from workbench.browser import api
 from workbench.charts import draw, draw_tabs, theme
+from workbench.downloads import draw_downloads
 from workbench.layout import empty_state, heading
 from workbench.look import ago, percent
 from workbench.trial_panel import draw_verdict
 
 PERIODS = {"Hour": 1.0, "Day": 24.0, "Week": 168.0, "30 days": 720.0}
+
+_TABLES = {
+    "requests": "Requests over time",
+    "arms": "Who answered",
+    "arms-over-time": "Who answered over time",
+    "criteria": "The canary's criteria",
+    "processes": "Processes",
+    "loads": "Loading of models",
+}
 
 
 def page() -> None:
@@ -21,6 +31,7 @@ def page() -> None:
     heading("Traffic", "Requests, latencies and errors as the API logged them, and who answered.")
     period = st.segmented_control("Of the last", list(PERIODS), default="Day", required=True, key="traffic_period")
     body = api().traffic(hours=PERIODS[period])
+    draw_downloads(_TABLES, hours=PERIODS[period])
     total = body["total"]
     if not total["requests"]:
         empty_state(
