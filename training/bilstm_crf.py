@@ -18,6 +18,7 @@ from training.batches import Batch, Corpus, batch_count, epoch_batches, even_bat
 from training.calibrating import CalibrationFit, Scored, fit_calibration
 from training.course import Course
 from training.fitted import Fitted, Lesson, ShouldStop
+from training.judged_batches import judged_counts, spread
 from training.judged_loss import judgements_of
 from training.learner import Committee, Learner, Parameters
 from training.onnx_export import export_networks
@@ -46,13 +47,6 @@ class _Judged:
 
     sentences: list[Sentence]
     corpus: Corpus
-
-    def counts(self) -> dict[str, int]:
-        return {
-            "sentences": len(self.sentences),
-            "accepted": sum(len(one.spans) for one in self.sentences),
-            "rejected": sum(len(one.rejected) for one in self.sentences),
-        }
 
 
 def fit_bilstm_crf(lesson: Lesson) -> Fitted:
@@ -109,7 +103,7 @@ def fit_bilstm_crf(lesson: Lesson) -> Fitted:
         misaligned={"train": cuts[0].misaligned, "dev": cuts[1].misaligned},
         parity=parity,
         calibration=calibration.summary(),
-        judged=judged.counts(),
+        judged=judged_counts(judged.sentences),
     )
 
 
@@ -165,16 +159,10 @@ def _run_epoch(
 def _mixed(
     corpus: Corpus, judged: _Judged, size: int, random: np.random.Generator, word_dropout: float
 ) -> Iterator[tuple[Batch, bool]]:
-    """The batches of one pass, and whether they are of judged sentences, these evenly spread."""
+    """The batches of one pass, and whether they are of judged sentences."""
     whole = epoch_batches(corpus, size, random, word_dropout=word_dropout)
-    if not judged.sentences:
-        yield from ((batch, False) for batch in whole)
-        return
-    partial = epoch_batches(judged.corpus, size, random, word_dropout=word_dropout)
-    counts = batch_count(corpus, size), batch_count(judged.corpus, size)
-    for step in range(sum(counts)):
-        is_judged = (step + 1) * counts[1] // sum(counts) > step * counts[1] // sum(counts)
-        yield next(partial if is_judged else whole), is_judged
+    partial = epoch_batches(judged.corpus, size, random, word_dropout=word_dropout) if judged.sentences else iter(())
+    return spread(whole, partial, batch_count(corpus, size), batch_count(judged.corpus, size))
 
 
 def batch_size(sentences: int, largest: int) -> int:

@@ -29,8 +29,8 @@ class CrfLayer(keras.layers.Layer):
         super().__init__(**settings)
         self.tags = tuple(tags)
         allowed, may_start = iob2_constraints(self.tags)
-        self._barrier = np.where(allowed, 0.0, _FORBIDDEN).astype(np.float32)
-        self._start_barrier = np.where(may_start, 0.0, _FORBIDDEN).astype(np.float32)
+        self._barrier = np.where(allowed, 0.0, _FORBIDDEN).astype(self.variable_dtype)
+        self._start_barrier = np.where(may_start, 0.0, _FORBIDDEN).astype(self.variable_dtype)
 
     def build(self, input_shape: Any) -> None:  # noqa: ARG002 - the shape follows from the tags
         size = len(self.tags)
@@ -75,7 +75,7 @@ class CrfLayer(keras.layers.Layer):
 
 
 def _inside(emissions: Any, lengths: Any) -> Any:
-    return ops.cast(ops.arange(ops.shape(emissions)[1])[None, :] < lengths[:, None], "float32")
+    return ops.cast(ops.arange(ops.shape(emissions)[1])[None, :] < lengths[:, None], emissions.dtype)
 
 
 @ops.custom_gradient

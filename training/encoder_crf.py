@@ -26,15 +26,19 @@ from training.crf_layer import CrfLayer
 from training.encoder_export import export_encoder
 from training.encoder_network import EncodedBatch, Encoder, EncoderNetwork, Pieces, cut_pieces, load_encoder, pad_batch
 from training.fitted import Fitted, Lesson
+from training.judged_batches import judged_counts, spread
+from training.judged_loss import Judgements, judged_loss, judgements_of
 from training.optimizer import SparseAdam
 from training.parity import LARGEST_DIFFERENCE
 from training.schedule import rate_at
-from training.sentences import CutDocuments, cut_documents
+from training.sentences import Sentence, cut_documents, cut_judged
 
 _POOL = 32
 _EVALUATION_BATCH = 64
 _PARITY_SENTENCES = 200
 _MATRIX = tf.TensorSpec([None, None], tf.int32)
+_PLACES = tf.TensorSpec([None, None, None], tf.int32)
+_FLAGS = tf.TensorSpec([None, None, None], tf.float32)
 _VECTOR = tf.TensorSpec([None], tf.int32)
 
 
@@ -57,7 +61,9 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    cut: CutDocuments
+    """Sentences, and the same as the encoder reads them. Of judged ones the tags say nothing."""
+
+    sentences: list[Sentence]
     pieces: list[Pieces]
     tags: list[list[int]]
 
@@ -94,15 +100,26 @@ class _Model:
             optimizer.build(group)
         self._rates = (settings.learning_rate, settings.head_learning_rate)
         self._clip = settings.gradient_clip
-        self._step = tf.function(self._update, input_signature=[*[_MATRIX] * 5, _VECTOR])
+        self._step = tf.function(self._learn_whole, input_signature=[*[_MATRIX] * 5, _VECTOR])
+        allowed = tf.TensorSpec([None, None, len(tags)], tf.float32)
+        judged = [allowed, _PLACES, _FLAGS, _FLAGS]
+        self._judged_step = tf.function(self._learn_judged, input_signature=[*[_MATRIX] * 4, _VECTOR, *judged])
         self._logits = tf.function(self._score, input_signature=[_MATRIX] * 3)
 
     def learn(self, batch: EncodedBatch, share: float) -> float:
         """One update at `share` of the learning rates; the mean loss of the batch's sentences, in nats."""
+        self._slow_down(share)
+        return float(self._step(batch.ids, batch.mask, batch.cases, batch.firsts, batch.tags, batch.lengths))
+
+    def learn_judged(self, batch: EncodedBatch, judged: Judgements, share: float) -> float:
+        """The same by sentences of which only single spans are known."""
+        self._slow_down(share)
+        parts = judged.allowed, judged.entries, judged.ends, judged.lasts
+        return float(self._judged_step(batch.ids, batch.mask, batch.cases, batch.firsts, batch.lengths, *parts))
+
+    def _slow_down(self, share: float) -> None:
         for optimizer, rate in zip(self._optimizers, self._rates, strict=True):
             optimizer.learning_rate.assign(share * rate)
-        inputs = (batch.ids, batch.mask, batch.cases, batch.firsts, batch.tags, batch.lengths)
-        return float(self._step(*inputs))
 
     def logits(self, batch: EncodedBatch) -> NDArray[np.float32]:
         """Scores of tags for each piece, (batch, pieces, tags)."""
@@ -132,17 +149,26 @@ class _Model:
         moments = [variable for optimizer in self._optimizers for variable in optimizer.variables]
         return [*self.network.variables, *self.crf.variables, *moments]
 
-    def _update(self, ids: Any, mask: Any, cases: Any, firsts: Any, tag_ids: Any, lengths: Any) -> Any:
-        body, head = self._groups
+    def _learn_whole(self, ids: Any, mask: Any, cases: Any, firsts: Any, tag_ids: Any, lengths: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = self.network(ids, mask, cases, training=True)
-            emissions = tf.gather(logits, firsts, batch_dims=1)
+            emissions = tf.gather(self.network(ids, mask, cases, training=True), firsts, batch_dims=1)
             loss = tf.reduce_mean(self.crf.negative_log_likelihood(emissions, tag_ids, lengths))
+        self._update(tape, loss)
+        return loss
+
+    def _learn_judged(self, ids: Any, mask: Any, cases: Any, firsts: Any, lengths: Any, *judged: Any) -> Any:
+        with tf.GradientTape() as tape:
+            emissions = tf.gather(self.network(ids, mask, cases, training=True), firsts, batch_dims=1)
+            loss = tf.reduce_mean(judged_loss(self.crf, emissions, lengths, *judged))
+        self._update(tape, loss)
+        return loss
+
+    def _update(self, tape: Any, loss: Any) -> None:
+        body, head = self._groups
         gradients = tape.gradient(loss, [variable.value for variable in [*body, *head]])
         gradients, _ = tf.clip_by_global_norm(gradients, self._clip)
         self._optimizers[0].apply(gradients[: len(body)], body)
         self._optimizers[1].apply(gradients[len(body) :], head)
-        return loss
 
     def _score(self, ids: Any, mask: Any, cases: Any) -> Any:
         return self.network(ids, mask, cases, training=False)
@@ -156,11 +182,14 @@ def fit_encoder_crf(lesson: Lesson) -> Fitted:
     settings = Parameters(**lesson.parameters)
     keras.utils.set_random_seed(settings.seed)
     encoder, tags = load_encoder(settings.encoder), tag_names(labels)
-    train_part, dev_part = (_prepare(encoder, cut_documents(part, labels), tags) for part in (lesson.train, lesson.dev))
-    vocabulary = build_vocabulary(word for sentence in train_part.cut.sentences for word in sentence.words)
+    train_cut, dev_cut = (cut_documents(part, labels) for part in (lesson.train, lesson.dev))
+    sentences = train_cut.sentences, cut_judged(lesson.judged, labels), dev_cut.sentences
+    parts = [_prepare(encoder, part, tags) for part in sentences]
+    judged_part, dev_part = parts[1:]
+    vocabulary = build_vocabulary(word for sentence in train_cut.sentences for word in sentence.words)
     model = _Model(encoder, tags, settings)
     try:
-        history = _train(model, settings, train_part, dev_part, lesson)
+        history = _train(model, settings, parts, dev_cut.entities, lesson)
         crf = model.crf.learned()
         crf.save(folder / "crf.json")
         export_encoder(model.network, folder / "model.onnx")
@@ -169,7 +198,7 @@ def fit_encoder_crf(lesson: Lesson) -> Fitted:
         (folder / "config.json").write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
         parity = _prove(model, open_session(folder / "model.onnx"), dev_part)
         scored = [
-            Scored(model.emit(batch), batch.lengths, [dev_part.cut.sentences[place].spans for place in batch.places])
+            Scored(model.emit(batch), batch.lengths, [dev_part.sentences[place].spans for place in batch.places])
             for batch in dev_part.batches(_EVALUATION_BATCH)
         ]
         calibration = fit_calibration(crf, scored)
@@ -183,36 +212,51 @@ def fit_encoder_crf(lesson: Lesson) -> Fitted:
         confidence_kind="calibrated_crf_marginal",
         history=history,
         vocabulary=set(vocabulary.words),
-        misaligned={"train": train_part.cut.misaligned, "dev": dev_part.cut.misaligned},
+        misaligned={"train": train_cut.misaligned, "dev": dev_cut.misaligned},
         parity=parity,
         calibration=calibration.summary(),
+        judged=judged_counts(judged_part.sentences),
     )
 
 
-def _prepare(encoder: Encoder, cut: CutDocuments, tags: Sequence[str]) -> _Part:
+def _prepare(encoder: Encoder, sentences: list[Sentence], tags: Sequence[str]) -> _Part:
     ids = {tag: number for number, tag in enumerate(tags)}
-    pieces = [cut_pieces(encoder, sentence.words) for sentence in cut.sentences]
-    named = [encode_tags(len(sentence.words), sentence.spans) for sentence in cut.sentences]
-    return _Part(cut, pieces, [[ids[tag] for tag in row] for row in named])
+    pieces = [cut_pieces(encoder, sentence.words) for sentence in sentences]
+    named = [encode_tags(len(sentence.words), sentence.spans) for sentence in sentences]
+    return _Part(sentences, pieces, [[ids[tag] for tag in row] for row in named])
 
 
-def _train(model: _Model, settings: Parameters, train: _Part, dev: _Part, lesson: Lesson) -> list[dict[str, float]]:
+def _train(
+    model: _Model, settings: Parameters, parts: Sequence[_Part], entities: int, lesson: Lesson
+) -> list[dict[str, float]]:
+    """Learn from the first two parts, judged by the third, which holds so many `entities`."""
+    train, judged, dev = parts
+    count = len(train.pieces) + len(judged.pieces)
+
     def learn(epoch: int, random: np.random.Generator) -> float:
         total, seen = 0.0, 0
-        for batch in train.batches(settings.batch_size, random):
+        whole, partial = (list(part.batches(settings.batch_size, random)) for part in (train, judged))
+        for batch, is_judged in spread(iter(whole), iter(partial), len(whole), len(partial)):
             if lesson.should_stop():
                 raise RunCancelled("The run was cancelled.")
-            done = (epoch - 1 + seen / len(train.pieces)) / settings.epochs
-            total += model.learn(batch, rate_at(done, settings.warmup)) * len(batch.places)
+            share = rate_at((epoch - 1 + seen / count) / settings.epochs, settings.warmup)
+            total += _learn(model, batch, share, judged if is_judged else None) * len(batch.places)
             seen += len(batch.places)
         return total / max(1, seen)
 
     course = Course(lesson, epochs=settings.epochs, patience=settings.patience, seed=settings.seed)
-    course.run(0, model, learn, lambda: _score_on(model, dev).f1)
+    course.run(0, model, learn, lambda: _score_on(model, dev, entities).f1)
     return course.history
 
 
-def _score_on(model: _Model, part: _Part) -> Score:
+def _learn(model: _Model, batch: EncodedBatch, share: float, judged: _Part | None) -> float:
+    if judged is None:
+        return model.learn(batch, share)
+    chosen = [judged.sentences[place] for place in batch.places]
+    return model.learn_judged(batch, judgements_of(chosen, model.crf.tags, batch.firsts.shape[1]), share)
+
+
+def _score_on(model: _Model, part: _Part, entities: int) -> Score:
     crf = model.crf.learned()
     correct = predicted = 0
     for batch in part.batches(_EVALUATION_BATCH):
@@ -220,8 +264,8 @@ def _score_on(model: _Model, part: _Part) -> Score:
         for path, length, place in zip(paths, batch.lengths, batch.places, strict=True):
             found = decode_tags([crf.tags[tag] for tag in path[:length]])
             predicted += len(found)
-            correct += len(set(found) & set(part.cut.sentences[place].spans))
-    return score_of(correct, predicted, part.cut.entities)
+            correct += len(set(found) & set(part.sentences[place].spans))
+    return score_of(correct, predicted, entities)
 
 
 def _prove(model: _Model, session: onnxruntime.InferenceSession, part: _Part) -> dict[str, Any]:

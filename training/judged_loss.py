@@ -73,14 +73,14 @@ def _log_agreeing(layer: CrfLayer, emissions: Any, lengths: Any, entries: Any, e
     """log of the mass of the paths that agree. Rows are masses in log space: of each tag outside of the tracks, and of
     each track, in which the state is B-x or I-x."""
     steps, start = layer.allowed_scores()
-    end = layer.end + 0.0
+    end, never = layer.end + 0.0, tf.constant(_NEVER, emissions.dtype)
     size, count = emissions.shape[2], tf.shape(entries)[2]
     # The tag in which each track started, and the I tag that goes on with it, which follows its B tag.
     begins = tf.reduce_max(entries, axis=1)
     inside = tf.minimum(begins + 1, size - 1)
-    inside_hot = tf.one_hot(inside, size)
+    inside_hot = tf.one_hot(inside, size, dtype=emissions.dtype)
     first = start + emissions[:, 0]
-    free, tracked = _enter(first, entries[:, 0], tf.fill([tf.shape(entries)[0], count], _NEVER))
+    free, tracked = _enter(first, entries[:, 0], tf.fill([tf.shape(entries)[0], count], never))
     state = begins
 
     def advance(before: Any, token: Any) -> Any:
@@ -92,10 +92,10 @@ def _log_agreeing(layer: CrfLayer, emissions: Any, lengths: Any, entries: Any, e
         is_last = lasts[:, token] > 0
         leaving = out + inside_hot * _NEVER + (ends[:, token] * _NEVER)[:, :, None]
         # After the last rejected end nothing more can go wrong: going on is as good as any other entity.
-        merged = tf.where(is_last, stay, _NEVER)[:, :, None] + (1.0 - inside_hot) * _NEVER
+        merged = tf.where(is_last, stay, never)[:, :, None] + (1.0 - inside_hot) * _NEVER
         parts = tf.concat([free[:, :, None] + steps, leaving, merged], axis=1)
         into = tf.reduce_logsumexp(parts, axis=1) + score
-        own = tf.where(is_last, _NEVER, stay + tf.gather(score, inside, batch_dims=1))
+        own = tf.where(is_last, never, stay + tf.gather(score, inside, batch_dims=1))
         new_free, new_tracked = _enter(into, entries[:, token], own)
         new_state = tf.where(entries[:, token] > 0, begins, inside)
         runs = (token < lengths)[:, None]
@@ -118,6 +118,7 @@ def _log_agreeing(layer: CrfLayer, emissions: Any, lengths: Any, entries: Any, e
 def _enter(free: Any, entries: Any, tracked: Any) -> tuple[Any, Any]:
     """Move the mass of a B tag at which a track starts into the track."""
     starts = entries > 0
-    moved = tf.reduce_max(tf.one_hot(entries, free.shape[1]) * tf.cast(starts, tf.float32)[:, :, None], axis=1)
+    hot = tf.one_hot(entries, free.shape[1], dtype=free.dtype)
+    moved = tf.reduce_max(hot * tf.cast(starts, free.dtype)[:, :, None], axis=1)
     tracked = tf.where(starts, tf.gather(free, entries, batch_dims=1), tracked)
-    return tf.where(moved > 0, _NEVER, free), tracked
+    return tf.where(moved > 0, tf.constant(_NEVER, free.dtype), free), tracked

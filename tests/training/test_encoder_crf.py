@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotation.offers import PartialLabels
+from ner.documents import EntitySpan
 from ner.errors import InvalidInput
 from ner.scoring import strict_score
 from registry.casing import CASES, word_case
@@ -21,6 +23,11 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 CORPUS = small_corpus()
 TRAIN, DEV = CORPUS[:180], CORPUS[180:]
 LABELS = ["geo", "per", "tim"]
+NAMES = ("Lisbon", "Quito", "Bergen", "Kyoto", "Porto", "Leeds")
+REJECTED = [
+    PartialLabels(name, f"The rain reached {name} cheese .", [], [EntitySpan(17, 17 + len(name), "geo")])
+    for name in NAMES
+]
 SMALL = {"epochs": 8, "patience": 8, "batch_size": 8, "learning_rate": 0.003, "head_learning_rate": 0.01}
 
 
@@ -33,7 +40,9 @@ class Tuned:
         self.package.mkdir()
         self.reported: list[Epoch] = []
         recipe = get_recipe("encoder_crf.v1", {**SMALL, "encoder": str(self.encoder)})
-        self.fitted: Fitted = fit(recipe, TRAIN, DEV, LABELS, self.package, self.reported.append, lambda: False)
+        self.fitted: Fitted = fit(
+            recipe, TRAIN, DEV, LABELS, self.package, self.reported.append, lambda: False, None, REJECTED * 4
+        )
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +57,16 @@ def test_the_package_scores_on_dev_what_the_best_epoch_did(tuned: Tuned) -> None
     assert score.f1 == pytest.approx(max(item["f1"] for item in tuned.fitted.history))
     assert score.f1 > 0.8
     assert [epoch.epoch for epoch in tuned.reported] == list(range(1, 9))
+
+
+@pytest.mark.slow
+def test_what_was_rejected_is_not_offered_and_the_rest_is(tuned: Tuned) -> None:
+    assert tuned.fitted.judged == {"sentences": 24, "accepted": 0, "rejected": 24}
+    cheese, rain = load_tagger(tuned.package).tag(
+        ["The rain reached Oslo cheese .", "On Monday the rain reached Oslo ."]
+    )
+    assert "geo" not in {one.label for one in cheese.spans}
+    assert "geo" in {one.label for one in rain.spans}
 
 
 @pytest.mark.slow

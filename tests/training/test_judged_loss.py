@@ -18,14 +18,16 @@ from training.sentences import Sentence, cut_judged
 
 TAGS = tag_names(["a", "b"])
 TIME = 5
-_SHAPES = [
-    tf.TensorSpec([None, None, len(TAGS)], tf.float32),
-    tf.TensorSpec([None], tf.int32),
-    tf.TensorSpec([None, None, len(TAGS)], tf.float32),
-    tf.TensorSpec([None, None, None], tf.int32),
-    tf.TensorSpec([None, None, None], tf.float32),
-    tf.TensorSpec([None, None, None], tf.float32),
-]
+
+
+def _shapes(dtype: str) -> list[tf.TensorSpec]:
+    floats, whole = [tf.TensorSpec([None, None, size], dtype) for size in (len(TAGS), None)], tf.int32
+    return [
+        *(floats[0], tf.TensorSpec([None], whole), floats[0]),
+        *(tf.TensorSpec([None, None, None], whole), floats[1], floats[1]),
+    ]
+
+
 _POSSIBLE = {
     length: [
         (path, set(decode_tags([TAGS[tag] for tag in path])))
@@ -39,9 +41,9 @@ _POSSIBLE = {
 }
 
 
-def _layer(seed: int, spread: float = 1.0) -> CrfLayer:
+def _layer(seed: int, spread: float = 1.0, dtype: str = "float32") -> CrfLayer:
     random = np.random.default_rng(seed)
-    layer = CrfLayer(TAGS)
+    layer = CrfLayer(TAGS, dtype=dtype)
     layer.build(None)
     for weight in layer.weights:
         weight.assign(spread * random.normal(size=weight.shape))
@@ -50,11 +52,14 @@ def _layer(seed: int, spread: float = 1.0) -> CrfLayer:
 
 def _loss(layer: CrfLayer, emissions: Any, lengths: list[int], sentences: list[Sentence]) -> Any:
     found = judgements_of(sentences, TAGS, TIME)
-    compute = tf.function(lambda *parts: judged_loss(layer, *parts), input_signature=_SHAPES)
+    dtype = layer.variable_dtype
+    compute = tf.function(lambda *parts: judged_loss(layer, *parts), input_signature=_shapes(dtype))
     return compute(
-        tf.constant(emissions, tf.float32),
+        tf.constant(emissions, dtype),
         tf.constant(lengths, tf.int32),
-        *(tf.constant(part) for part in (found.allowed, found.entries, found.ends, found.lasts)),
+        tf.constant(found.allowed, dtype),
+        tf.constant(found.entries),
+        *(tf.constant(part, dtype) for part in (found.ends, found.lasts)),
     )
 
 
@@ -80,16 +85,19 @@ def _judged(draw: Any, length: int) -> Sentence:
     return Sentence(["w"] * length, accepted, [span for span in chosen if span not in accepted])
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 2e-3)])
 @settings(max_examples=15, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 1000), spread=st.sampled_from([0.1, 1.0, 3.0]))
-def test_the_loss_equals_enumeration_whatever_was_judged(data: st.DataObject, seed: int, spread: float) -> None:
+def test_the_loss_equals_enumeration_whatever_was_judged(
+    dtype: str, tolerance: float, data: st.DataObject, seed: int, spread: float
+) -> None:
     lengths = data.draw(st.lists(st.integers(1, TIME), min_size=2, max_size=3))
     sentences = [data.draw(st.composite(_judged)(length)) for length in lengths]
-    layer = _layer(seed, spread)
+    layer = _layer(seed, spread, dtype)
     emissions = spread * np.random.default_rng(seed + 1).normal(size=(len(lengths), TIME, len(TAGS)))
     losses = _loss(layer, emissions, lengths, sentences).numpy()
     for loss, scores, length, one in zip(losses, emissions, lengths, sentences, strict=True):
-        assert loss == pytest.approx(_enumerated(layer, scores[:length], one.spans, one.rejected), abs=2e-3)
+        assert loss == pytest.approx(_enumerated(layer, scores[:length], one.spans, one.rejected), abs=tolerance)
 
 
 def test_sentences_keep_what_was_judged_in_them_and_leave_out_what_no_tokens_cover() -> None:
