@@ -5,10 +5,13 @@ import datetime as dt
 
 from fastapi import Request
 
+from annotation.people import data_of, erase_person
 from api.bodies import refusals
 from api.links import address
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import SignInLink, UserList, UserRequest, UserShape
+from api.schemas.desk import EraseRequest
+from api.schemas.people import ErasedPersonShape, PersonData
 from ner.database import utc_now
 from registry import keys
 
@@ -44,6 +47,24 @@ def link(name: str, request: Request, wiring: Wired, caller: Called) -> SignInLi
         )
     expires_at = utc_now() + dt.timedelta(minutes=LINK_MINUTES)
     return SignInLink(url=address(request, "/sign-in", token=token), expires_at=expires_at)
+
+
+@router.get("/{name}/data", response_model=PersonData, responses=refusals(404))
+@role("admin")
+def data(name: str, wiring: Wired) -> PersonData:
+    """Everything that the person did and wrote here, row by row, for whoever asks what is kept of them."""
+    with wiring.database.reading() as connection:
+        return PersonData(tables=data_of(connection, name))
+
+
+@router.post("/{name}/erase", response_model=ErasedPersonShape, responses=refusals(404, 409, 422))
+@role("admin")
+def erase(name: str, body: EraseRequest, wiring: Wired, caller: Called) -> ErasedPersonShape:
+    """Delete the person's account, keys, preferences, comments and times of work, and put a pseudonym under their
+    answers. The audit trail keeps the name. It cannot be undone."""
+    with wiring.database.transaction() as connection:
+        erased = erase_person(connection, name, actor=caller.name, reason=body.reason)
+    return ErasedPersonShape(**dataclasses.asdict(erased))
 
 
 def _shape(user: keys.User) -> UserShape:

@@ -80,6 +80,16 @@ class UserList(BaseModel):
     users: list[UserShape]
 
 
+class PersonData(BaseModel):
+    tables: dict[str, list[dict[str, Any]]] = Field(description="Rows that name the person, by table, without secrets.")
+
+
+class ErasedPersonShape(BaseModel):
+    pseudonym: str = Field(description="What stands under their answers from now on.")
+    deleted: dict[str, int] = Field(description="Rows that are gone, by table.")
+    renamed: dict[str, int] = Field(description="Rows that have the pseudonym, by table.")
+
+
 class SignInLink(BaseModel):
     url: str = Field(description="Works once.")
     expires_at: dt.datetime

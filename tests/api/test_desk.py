@@ -10,9 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from annotation.endpoint import ask_endpoint
 from annotation.sources import SuggestionSource
+from ner import tables
 from ner.database import utc_now
 from ner.errors import SourceFailed
 from ner.settings import Settings
@@ -279,4 +281,44 @@ def test_a_document_is_restored_required_and_erased_over_http(news: Room) -> Non
     erased = news.client.post(f"{path}/erase", json={"reason": "asked for"}, headers=admin).json()
     assert (erased["documents"], erased["rows"]["revisions"]) == ([document["id"]], 3)
     assert news.client.get(path, headers=admin).status_code == 404
+    assert news.client.get("/api/v1/audit/verify", headers=admin).json()["ok"] is True
+
+
+def test_a_person_is_told_what_is_kept_of_them_and_leaves_nothing_but_a_pseudonym(news: Room) -> None:
+    person, admin = news.headers("reviewer", name="zoë"), news.headers("admin", name="root")
+    said = [[(0, 3, "per")], [(9, 13, "geo")], [], [(0, 3, "per"), (20, 24, "geo")]]
+    for spans in said:
+        document = news.client.get("/api/v1/datasets/news/documents", headers=person).json()["documents"][0]
+        path = f"/api/v1/documents/{document['id']}"
+        body = _answer({"document": document, "suggestions": []}, *spans)
+        news.client.post(f"{path}/annotations", json=body, headers=person).raise_for_status()
+    news.client.post(f"{path}/comments", json={"words": "Who is she?"}, headers=person).raise_for_status()
+    bindings = {"bindings": {"save": ["Enter"], "skip": ["g"]}}
+    news.client.put("/api/v1/preferences/keys", json=bindings, headers=person).raise_for_status()
+
+    # Every state that there was can be seen again, as it was.
+    states = news.client.get(f"{path}/revisions", headers=person).json()["revisions"]
+    assert [[(one["start"], one["end"], one["label"]) for one in state["spans"]] for state in states[::-1]] == said
+    kept = news.client.get("/api/v1/users/zoë/data", headers=admin).json()["tables"]
+    assert {name: len(kept[name]) for name in ("revisions", "efforts", "comments", "preferences")} == {
+        "revisions": 4,
+        "efforts": 4,
+        "comments": 1,
+        "preferences": 1,
+    }
+    assert not any("secret_hash" in row for row in kept["api_keys"])
+
+    reason = {"reason": "asked for"}
+    assert news.client.post("/api/v1/users/zoë/erase", json=reason, headers=person).status_code == 403
+    assert news.client.post("/api/v1/users/root/erase", json=reason, headers=admin).status_code == 409
+    erased = news.client.post("/api/v1/users/zoë/erase", json=reason, headers=admin).json()
+    assert (erased["deleted"], erased["renamed"]["revisions"]) == ({"efforts": 4, "comments": 1, "preferences": 1}, 4)
+    with news.database.reading() as connection:
+        for table in tables.metadata.sorted_tables:
+            if table.name != "audit":
+                assert "zoë" not in repr(connection.execute(sa.select(table)).all()), table.name
+    after = news.client.get(f"{path}/revisions", headers=admin).json()["revisions"]
+    assert [state["spans"] for state in after] == [state["spans"] for state in states]
+    assert {state["author"] for state in after} == {erased["pseudonym"]}
+    assert news.client.get("/api/v1/users/zoë/data", headers=admin).json()["tables"].keys() == {"audit"}
     assert news.client.get("/api/v1/audit/verify", headers=admin).json()["ok"] is True

@@ -131,6 +131,8 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/users"): "admin",
     ("POST", "/api/v1/users"): "admin",
     ("POST", "/api/v1/users/{name}/link"): "admin",
+    ("GET", "/api/v1/users/{name}/data"): "admin",
+    ("POST", "/api/v1/users/{name}/erase"): "admin",
     ("PUT", "/api/v1/capture"): "admin",
     ("GET", "/api/v1/datasets/{name}/sources"): "viewer",
     ("GET", "/api/v1/datasets/{name}/learning-curve"): "viewer",
