@@ -5,13 +5,14 @@ from sqlalchemy.engine import Connection
 
 from annotation.corrections import SavedRevision, list_revisions, save_decision
 from annotation.datasets import get_document
+from annotation.stored import spans_of
 from ner import tables
-from ner.documents import Document
+from ner.documents import Document, LabelledText, outermost
 from ner.errors import Conflict, NotFound
 from registry import audit
 
 MUST_PASS = "must_pass"
-_documents = tables.documents
+_documents, _datasets = tables.documents, tables.datasets
 
 
 def restore_revision(
@@ -59,3 +60,15 @@ def require_answer(connection: Connection, document_id: str, *, is_required: boo
     details = {"dataset": document.dataset, "required": is_required}
     audit.append(connection, actor=actor, action="document.must_pass", subject=document_id, details=details)
     return get_document(connection, document_id)
+
+
+def required_answers(connection: Connection, dataset: str) -> list[LabelledText]:
+    """The settled documents of a dataset that every version has to answer exactly, with their outermost spans."""
+    of_dataset = sa.select(_datasets.c.id).where(_datasets.c.name == dataset).scalar_subquery()
+    rows = connection.execute(
+        sa.select(_documents.c.text, _documents.c.gold)
+        .where(_documents.c.dataset_id == of_dataset, _documents.c.gold_revision.is_not(None))
+        .where(_documents.c.meta[MUST_PASS].as_boolean())
+        .order_by(_documents.c.position)
+    )
+    return [LabelledText(row.text, outermost(spans_of(row.gold))) for row in rows]

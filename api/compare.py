@@ -16,7 +16,7 @@ from api.schemas import CompareRequest, CompareResponse
 from api.serving import Served
 from api.wiring import Wiring
 from dashboards import compare as comparison
-from ner.documents import Document
+from ner.documents import Document, LabelledText
 from ner.errors import InvalidInput
 from ner.predictions import ScoredSpan, Variant
 from ner.roles import require_role
@@ -83,7 +83,7 @@ def version_called(wiring: Wiring, name: str) -> Served:
     return wiring.serving.by_alias(alias) if alias is not None else wiring.serving.version(name)
 
 
-def found_by(served: Served, documents: Sequence[Document]) -> list[tuple[ScoredSpan, ...]]:
+def found_by(served: Served, documents: Sequence[Document | LabelledText]) -> list[tuple[ScoredSpan, ...]]:
     """What a version finds: in this thread, not in those of the hot path, which a long comparison must not hold up."""
     found: list[tuple[ScoredSpan, ...]] = []
     for first in range(0, len(documents), _CHUNK):

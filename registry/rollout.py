@@ -9,6 +9,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +21,7 @@ from ner.database import lock_for_appending, utc_now
 from ner.errors import Conflict, InvalidInput
 from registry import audit
 from registry.gate import broken_examples
-from registry.versions import VersionRecord, get_version
+from registry.versions import get_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,19 @@ def set_canary(connection: Connection, version: str, percent: float, *, actor: s
 
 
 def promote(
-    connection: Connection, version: str | None = None, *, actor: str, reason: str = "", override: bool = False
+    connection: Connection,
+    version: str | None = None,
+    *,
+    actor: str,
+    reason: str = "",
+    override: bool = False,
+    broken: Sequence[str] = (),
 ) -> Rollout:
     """Make the canary (or `version`) the stable one; the stable one becomes `previous`.
 
     Raises Conflict where the version answers a must-pass example wrongly, unless `override`, which the audit trail
-    keeps with the examples that were waved through.
+    keeps with the examples that were waved through. `broken` are texts that it was asked now, beside those of its own
+    figures: an example may be younger than the version.
     """
     state = _locked(connection)
     chosen = version or state.canary
@@ -109,23 +117,25 @@ def promote(
     record = get_version(connection, chosen)
     if chosen == state.stable:
         raise Conflict(f"Version {chosen} is stable already.")
-    _hold_broken(connection, record, actor, reason, override=override)
+    texts = list(dict.fromkeys([*broken_examples(record.performance), *broken]))
+    _hold_broken(connection, chosen, texts, actor, reason, override=override)
     return _write(
         connection, state, "promote", actor, reason, stable=chosen, previous=state.stable, canary=None, percent=0.0
     )
 
 
-def _hold_broken(connection: Connection, record: VersionRecord, actor: str, reason: str, *, override: bool) -> None:
-    broken = broken_examples(record.performance)
+def _hold_broken(
+    connection: Connection, version: str, broken: list[str], actor: str, reason: str, *, override: bool
+) -> None:
     if not broken:
         return
     if not override:
         raise Conflict(
-            f"Version {record.version} answers {len(broken)} must-pass examples wrongly, the first “{broken[0]}”; "
+            f"Version {version} answers {len(broken)} must-pass examples wrongly, the first “{broken[0]}”; "
             "promote it with an override, which the audit trail keeps, or train another."
         )
     details = {"reason": reason, "broken": broken}
-    audit.append(connection, actor=actor, action="gate.overridden", subject=record.version, details=details)
+    audit.append(connection, actor=actor, action="gate.overridden", subject=version, details=details)
 
 
 def roll_back(connection: Connection, *, actor: str, reason: str = "") -> Rollout:

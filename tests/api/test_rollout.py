@@ -1,5 +1,6 @@
 """Versions and their rollout over HTTP, with the audit trail that each change leaves."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -161,3 +162,29 @@ def test_drift_is_refused_when_there_is_no_such(parameters: dict[str, Any], ligh
     answer = light_room.client.get("/api/v1/drift", params=parameters, headers=light_room.headers())
 
     assert answer.status_code in {404, 422}
+
+
+def test_a_correction_that_was_pinned_blocks_versions_that_were_made_before_it(room: Room) -> None:
+    room.stable("1.0.0")
+    room.version("1.1.0", {"Ada": "per"})
+    room.version("1.2.0", {"Ada": "per", "Quito": "geo"})
+    engineer, reviewer = room.headers("engineer"), room.headers("reviewer")
+    room.client.post("/api/v1/datasets/news/import", content=b"Ada saw Quito", headers=engineer).raise_for_status()
+    room.client.post("/api/v1/datasets/news/labels", json={"labels": ["per", "geo"]}, headers=engineer)
+    document = room.client.get("/api/v1/datasets/news/documents", headers=reviewer).json()["documents"][0]
+    spans = [{"start": 0, "end": 3, "label": "per"}, {"start": 8, "end": 13, "label": "geo"}]
+    said = {"base_revision": 0, "operation_id": uuid.uuid4().hex, "spans": spans}
+    path = f"/api/v1/documents/{document['id']}"
+    room.client.post(f"{path}/annotations", json=said, headers=reviewer).raise_for_status()
+    room.client.put(f"{path}/must-pass", json={"required": True}, headers=reviewer).raise_for_status()
+
+    refused = _post(room, "promote", {"version": "1.1.0"})
+    assert refused.status_code == 409
+    assert "Ada saw Quito" in refused.json()["error"]["message"]
+    assert _state(room)[0] == "1.0.0"
+    assert _post(room, "promote", {"version": "1.2.0"}).status_code == 200
+    knowing = {"version": "1.1.0", "reason": "a town nobody asks for", "override": True}
+    assert _post(room, "promote", knowing).status_code == 200
+    entries = room.client.get("/api/v1/audit", headers=room.headers("admin")).json()["entries"]
+    [kept] = [entry for entry in entries if entry["action"] == "gate.overridden"]
+    assert (kept["subject"], kept["details"]["broken"]) == ("1.1.0", ["Ada saw Quito"])
