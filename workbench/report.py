@@ -35,6 +35,7 @@ _OF_TRAFFIC: tuple[tuple[Figure, str], ...] = (
     (figures.version_share, "arms-over-time"),
     (figures.process_resources, "processes"),
 )
+_WIDE = (figures.drift_words, figures.process_resources)
 
 
 def make_report(client: ApiClient, *, version: str | None = None, hours: float = 24) -> str:
@@ -124,7 +125,10 @@ def _drift(client: ApiClient, chosen: str | None, hours: float) -> Section:
         {"Measure": one["title"], "Verdict": one["verdict"], "In words": one["sentence"], "99 % interval": _effect(one)}
         for one in body["measures"]
     ]
-    pictures = [Picture(partial(draw, body), "drift", table if draw is _OF_DRIFT[0] else b"") for draw in _OF_DRIFT]
+    pictures = [
+        Picture(partial(draw, body), "drift", table if draw is _OF_DRIFT[0] else b"", draw in _WIDE)
+        for draw in _OF_DRIFT
+    ]
     return Section(f"Drift of {body['version']}", [body["sentence"]], rows, pictures if body["documents"] else [])
 
 
@@ -151,5 +155,8 @@ def _traffic(client: ApiClient, traffic: Body, hours: float) -> Section:
         }
         for arm in traffic["arms"]
     ]
-    pictures = [Picture(partial(draw, traffic), name, client.table(name, hours=hours)) for draw, name in _OF_TRAFFIC]
+    pictures = [
+        Picture(partial(draw, traffic), name, client.table(name, hours=hours), draw in _WIDE)
+        for draw, name in _OF_TRAFFIC
+    ]
     return Section("Traffic", [f"{plural(total['requests'], 'request')}; {traffic['interpolation']}"], rows, pictures)

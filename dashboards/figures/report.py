@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from dashboards.figures.canvas import PALETTES, Theme
 
+_PANEL_NAMES_PIXELS = 44
 Draw = Callable[[Theme], go.Figure]
 
 _HEAD = """<!doctype html>
@@ -29,11 +30,12 @@ body {{ margin: 0; background: var(--page); color: var(--text);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }}
 main {{ max-width: 1160px; margin: 0 auto; padding: 32px 24px 64px; }}
 h1 {{ font-size: 30px; margin: 0 0 4px; }} h2 {{ font-size: 22px; margin: 48px 0 8px; }}
-.lead, figcaption {{ color: var(--muted); }} p {{ max-width: 78ch; }}
+.lead, figcaption {{ color: var(--muted); }} figcaption b {{ color: var(--text); font-size: 16px; }}
+.wide {{ grid-column: 1 / -1; }} p {{ max-width: 78ch; }}
 figure {{ margin: 20px 0; padding: 12px 8px 8px; border: 1px solid var(--line); border-radius: 8px;
   break-inside: avoid; }}
 figcaption {{ padding: 0 8px; font-size: 14px; }} a {{ color: var(--accent); }}
-.pair {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)); gap: 0 20px; }}
+.pair {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(460px, 1fr)); gap: 0 20px; align-items: start; }}
 .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; margin: 16px 0; font-size: 14.5px; width: 100%; }}
 th, td {{ text-align: left; padding: 7px 12px 7px 0; border-bottom: 1px solid var(--line); vertical-align: top; }}
 th {{ color: var(--muted); font-weight: 500; }}
@@ -53,11 +55,14 @@ paint();
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure that can be drawn for either theme, and the same numbers as CSV under a file's name."""
+    """A figure that can be drawn for either theme, and the same numbers as CSV under a file's name. A wide one stands
+    alone in its row.
+    """
 
     draw: Draw
     name: str
     csv: bytes = b""
+    is_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +104,29 @@ def _section(section: Section, figures: dict[str, dict[Theme, Any]]) -> str:
 def _picture(picture: Picture, figures: dict[str, dict[Theme, Any]]) -> str:
     place = f"figure-{len(figures)}"
     themes: tuple[Theme, ...] = ("light", "dark")
-    figures[place] = {theme: json.loads(picture.draw(theme).to_json()) for theme in themes}
+    drawn = {theme: picture.draw(theme) for theme in themes}
+    title = drawn["light"].layout.title
+    words = f"<b>{html.escape(title.text or '')}</b><br>{html.escape(title.subtitle.text or '')}"
+    figures[place] = {theme: json.loads(_untitled(figure).to_json()) for theme, figure in drawn.items()}
     link = ""
     if picture.csv:
         content = base64.b64encode(picture.csv).decode("ascii")
         name = html.escape(picture.name)
         link = f'<a download="{name}.csv" href="data:text/csv;base64,{content}">{name}.csv</a>'
-    return f'<figure><div id="{place}"></div><figcaption>{link}</figcaption></figure>'
+    kind = ' class="wide"' if picture.is_wide else ""
+    caption = f"<figcaption>{words}</figcaption>"
+    return f'<figure{kind}>{caption}<div id="{place}"></div><figcaption>{link}</figcaption></figure>'
+
+
+def _untitled(figure: go.Figure) -> go.Figure:
+    """The figure without its title, which stands above it as text that wraps."""
+    removed_pixels = max((figure.layout.margin.t or 0) - _PANEL_NAMES_PIXELS, 0)
+    return figure.update_layout(
+        title={"text": "", "subtitle": {"text": ""}},
+        margin={"t": _PANEL_NAMES_PIXELS},
+        height=(figure.layout.height or 380) - removed_pixels,
+        legend={"y": 1.02, "yanchor": "bottom"},
+    )
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
