@@ -84,11 +84,13 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
 
 
 def _server_engine(url: str) -> Engine:
+    # Parameters are texts and hashes of keys: an error that is written down must not quote them.
     try:
         limits = {"connect_timeout": _CONNECT_SECONDS} if sa.make_url(url).get_backend_name() == "postgresql" else {}
         # Many rows go to the server in a few messages rather than in one each.
         batched = {"executemany_mode": "values_plus_batch"} if sa.make_url(url).get_driver_name() == "psycopg2" else {}
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=limits, **batched)
+        options = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "hide_parameters": True, **batched}
+        return sa.create_engine(url, connect_args=limits, **options)
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as error:
         raise InvalidSetting(
             f"NER_DATABASE_URL is not a database URL such as postgresql+psycopg2://user:password@host/name: {error}"
@@ -101,7 +103,10 @@ def _sqlite_engine(url: str) -> Engine:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     # SQLite connections are cheap, and none of them then outlives its thread.
     engine = sa.create_engine(
-        url, poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        url,
+        poolclass=NullPool,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        hide_parameters=True,
     )
 
     @sa.event.listens_for(engine, "connect")

@@ -4,9 +4,10 @@ import re
 import secrets
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from ner.errors import InvalidSetting
 from ner.roles import Role
@@ -33,13 +34,13 @@ class Settings(BaseSettings):
         "127.0.0.1,::1", description="Addresses whose X-Forwarded headers are believed: the gateway's."
     )
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of the MLflow server.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in NER_HOME.")
-    redis_url: str = Field("", description="Redis URL; empty means counters and cache in process.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in NER_HOME.", repr=False)
+    redis_url: str = Field("", description="Redis URL; empty means counters and cache in process.", repr=False)
     artifacts_url: str = Field(
         "", description="Folder or s3:// bucket of packages and snapshots; empty means NER_HOME/artifacts."
     )
     s3_endpoint_url: str = Field("", description="Address of an S3 store that is not Amazon's.")
-    mlflow_url: str = Field("", description="MLflow tracking URI; empty means SQLite in NER_HOME.")
+    mlflow_url: str = Field("", description="MLflow tracking URI; empty means SQLite in NER_HOME.", repr=False)
     secret_key: str = Field("", description="Key of sessions and hashes; empty means one kept in NER_HOME.", repr=False)
     old_secret_keys: list[str] = Field(
         default_factory=list, description="Earlier secret keys: keys made under them hold, texts open.", repr=False
@@ -111,6 +112,16 @@ class Settings(BaseSettings):
         # Most people and most platforms write the scheme alone; SQLAlchemy would then look for another driver.
         return re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", value)
 
+    @field_validator("database_url", "redis_url", "mlflow_url")
+    @classmethod
+    def _of_a_host(cls, value: str) -> str:
+        # What takes a password apart as if it were a port quotes it in its complaint.
+        try:
+            _ = urlsplit(value).port
+        except ValueError:
+            raise ValueError("is no URL; in a password write / as %2F, @ as %40, : as %3A, # as %23") from None
+        return value
+
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
@@ -147,12 +158,19 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        sentences = [
-            f"NER_{'_'.join(str(part) for part in problem['loc']).upper()} is "
-            f"'{problem.get('input')}': {problem['msg'].lower()}."
-            for problem in error.errors()
-        ]
-        raise InvalidSetting(" ".join(sentences)) from None
+        raise InvalidSetting(" ".join(_sentence(problem) for problem in error.errors())) from None
+    except SettingsError as error:
+        name = re.search(r'field "(\w+)"', str(error))
+        named = f"NER_{name[1].upper()}" if name else "A setting"
+        raise InvalidSetting(f'{named} is no JSON, such as ["one", "two"] for a list.') from None
+
+
+def _sentence(problem: Any) -> str:
+    """What is wrong with one variable. The value of a secret is not repeated."""
+    name, reason = str(problem["loc"][0]), problem["msg"].removeprefix("Value error, ")
+    is_secret = name in Settings.model_fields and not Settings.model_fields[name].repr
+    said = f": {reason}" if is_secret else f" is '{problem.get('input')}': {reason.lower()}"
+    return f"NER_{'_'.join(str(part) for part in problem['loc']).upper()}{said}."
 
 
 def secret_key(settings: Settings) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from cryptography.exceptions import InvalidTag
@@ -53,7 +54,8 @@ def create_webhook(
     made = Webhook(uuid.uuid4().hex, name, url, list(severities), utc_now(), actor)
     row = {field: getattr(made, field) for field in Webhook.__slots__}
     connection.execute(webhooks.insert().values(**row, sealed_secret=_sealed(secret, made.id, signing)))
-    details = {"name": name, "url": url, "severities": list(severities)}
+    # Many receivers take whoever knows their whole address for one of theirs.
+    details = {"name": name, "host": urlsplit(url).hostname, "severities": list(severities)}
     audit.append(connection, actor=actor, action="webhook.created", subject=made.id, details=details)
     return made, signing
 

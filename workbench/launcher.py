@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 
@@ -25,6 +26,7 @@ _STOP_SECONDS = 8.0
 _ALIVE_SECONDS = 15.0
 _RESTARTS = 5
 _RESTART_WINDOW_SECONDS = 120.0
+_PAUSE_SECONDS = 20.0
 
 
 class ProcessFailed(NerError):
@@ -93,17 +95,18 @@ def processes(settings: Settings) -> list[Process]:
             mlflow_command(settings),
             lambda: answers(f"http://127.0.0.1:{settings.mlflow_port}/health"),
             logs / "mlflow.log",
-            {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+            # A password in it stays out of the list of processes.
+            {"MLFLOW_BACKEND_STORE_URI": settings.mlflow, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
         ),
         Process("worker", [python, "-m", "training", "worker"], lambda: worker_is_alive(settings), logs / "worker.log"),
     ]
 
 
 def mlflow_command(settings: Settings) -> list[str]:
-    """MLflow's own server on the store that training writes to."""
+    """MLflow's own server, on the store that the environment names: the one that training writes to."""
     return [
         *(sys.executable, "-m", "registry.mlflow_server", settings.host, str(settings.mlflow_port)),
-        *(settings.mlflow, str(settings.home / "mlartifacts")),
+        *("", str(settings.home / "mlartifacts")),
     ]
 
 
@@ -145,16 +148,28 @@ def wait_until_healthy(children: Sequence[Process], announce: Callable[[str], ob
         time.sleep(0.2)
 
 
-def keep_running(children: Sequence[Process], say: Callable[[str], None]) -> None:
-    """Start a child again whenever it ends; never returns. Raises ProcessFailed when one keeps failing."""
+def keep_running(children: Sequence[Process], say: Callable[[str], None]) -> NoReturn:
+    """Start a child again whenever it ends; never returns."""
     while True:
-        for process in children:
-            if process.has_ended():
-                if process.failed_too_often():
-                    raise ProcessFailed(f"The {process.name} process keeps failing:\n{process.last_lines()}")
-                say(f"The {process.name} process ended; it is started again (log: {process.log}).")
-                process.start()
+        look_after(children, say)
         time.sleep(0.5)
+
+
+def look_after(children: Sequence[Process], say: Callable[[str], None]) -> None:
+    """Start those that ended. One that keeps failing is tried now and then: the others go on without it."""
+    for process in children:
+        if not process.has_ended():
+            continue
+        if not process.failed_too_often():
+            say(f"The {process.name} process ended; it is started again (log: {process.log}).")
+        elif time.monotonic() - process.started[-1] >= _PAUSE_SECONDS:
+            said = (
+                f"The {process.name} process keeps failing; it is tried every {_PAUSE_SECONDS:.0f} s, the others go on:"
+            )
+            say(f"{said}\n{process.last_lines()}")
+        else:
+            continue
+        process.start()
 
 
 def stop(children: Sequence[Process]) -> None:

@@ -1,12 +1,16 @@
 """The screens as one server: the Streamlit workbench at `/`, the Gradio demos at `/demo`. They call the API by HTTP."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 import uvicorn
 from fastapi import FastAPI
+from streamlit import logger as streamlit_logger
 
 from ner.logs import configure_logs
 from ner.memory import keep_memory_low
@@ -35,14 +39,33 @@ def create_screens(api_url: str, *beside: AbstractAsyncContextManager[object]) -
     return screens
 
 
-def serve(settings: Settings, app: object) -> None:
-    """Serve `app` where the settings say, until a signal says stop."""
+def log_as_configured() -> None:
+    """Let what Streamlit and its server say go where everything else goes: as JSON, with identifiers masked.
+
+    Streamlit gives each logger a console of its own, and opens the server's log of accesses, whose addresses hold the
+    tokens of sign-in links and demo links.
+    """
+
+    def follow_ours(logger: logging.Logger) -> None:
+        handler = getattr(logger, "streamlit_console_handler", None)
+        if handler is not None:
+            logger.removeHandler(handler)
+        logger.propagate = logger.name != "uvicorn.access"
+
+    streamlit_logger.setup_formatter = follow_ours
+    streamlit_logger.update_formatter()
+
+
+def serve(settings: Settings, app: object, protocol: type[asyncio.Protocol] | Literal["auto"] = "auto") -> None:
+    """Serve `app` where the settings say, until a signal says stop. `protocol` reads HTTP from the socket."""
     keep_memory_low()
     configure_logs("workbench", settings.log_level)
+    log_as_configured()
     uvicorn.run(
         app,  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
+        http=protocol,
         log_config=None,
         access_log=False,
         forwarded_allow_ips=settings.trusted_proxies,

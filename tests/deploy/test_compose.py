@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from docker.utils.build import exclude_paths
 
 from ner.settings import Settings
 from tests.conftest import CI, missing
@@ -127,6 +128,30 @@ def test_a_dockerfile_copies_only_what_is_there_and_runs_as_a_plain_user(dockerf
     assert sources
     assert [source for source in sources if not (ROOT / source).exists()] == []
     assert "USER 10001:10001" in lines
+
+
+def test_no_secret_can_get_into_an_image(tmp_path: Path) -> None:
+    """By the engine's own reading of .dockerignore, over a checkout in which somebody has left what they should not."""
+    patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    left = [".env", "var/secret.key", ".git/config", "tls/gateway.key", "workbench/.env", "api/.env.production"]
+    left += ["workbench/var/admin.key", "training/gateway.crt", "ner/store.pem", "api/workbench.db", "registry/.netrc"]
+    meant = ["ner/settings.py", "workbench/look.py", "deploy/requirements/api.txt", "ner/migrations/script.py.mako"]
+    for name in [*left, *meant]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    sent = {name for name in exclude_paths(str(tmp_path), patterns) if (tmp_path / name).is_file()}
+    assert sent == set(meant)
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()
+    packed = [name for name in tracked if name.split("/")[0] in {"ner", "registry", "api", "workbench", "training"}]
+    assert set(packed) <= exclude_paths(str(ROOT), patterns), "a file of the code that the image would lack"
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
+def test_a_dockerfile_takes_no_argument_and_sets_only_what_everybody_may_read(dockerfile: Path) -> None:
+    lines = [line.split() for line in dockerfile.read_text().splitlines() if line]
+    assert [line for line in lines if line[0] in {"ARG", "ADD", "ONBUILD", "LABEL"}] == []
+    names = {word.partition("=")[0] for line in lines if line[0] == "ENV" for word in line[1:]}
+    assert names <= {"PATH", "PYTHONUNBUFFERED", "NER_HOME", "NER_HOST"}
 
 
 @pytest.mark.slow

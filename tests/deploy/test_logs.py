@@ -24,6 +24,7 @@ try:
     1 / 0
 except ZeroDivisionError:
     logging.getLogger("api.errors").exception("Request failed.")
+raise OSError("ada@example.org cannot be reached")
 """
 
 
@@ -40,7 +41,9 @@ OBJECTS = [json.loads(line) for line in (FOLDER / "kibana.ndjson").read_text().s
 
 
 def _of_the_processes() -> list[dict[str, str]]:
-    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert "[e-mail] cannot be reached" in done.stderr
     return [json.loads(line) for line in done.stderr.splitlines()]
 
 
@@ -67,7 +70,7 @@ _FITS = {
 
 def test_every_field_that_is_written_is_mapped_and_fits() -> None:
     lines = [*_of_the_processes(), _of_the_gateway()]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         for name, value in line.items():
             _FITS.get(MAPPED[name], str)(value)

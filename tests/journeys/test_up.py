@@ -109,6 +109,37 @@ def test_commands_keep_their_contract(running: RunningWorkbench, tmp_path: Path)
     assert running.command("train").returncode == 2
 
 
+def test_more_than_can_be_answered_in_time_is_refused_at_the_socket(running: RunningWorkbench) -> None:
+    answers: list[httpx.Response] = []
+    refused = threading.Event()
+
+    def call() -> None:
+        with running.client() as caller:
+            while not refused.is_set():
+                once = uuid.uuid4().hex
+                texts = [f"Maria Silva left Oslo on Monday and met John Smith, {once} {n}." for n in range(256)]
+                answer = caller.post("/api/v1/ner/batch", json={"texts": texts})
+                answers.append(answer)
+                # The server names itself in every answer that goes through it.
+                if answer.status_code == 503 and "server" not in answer.headers:
+                    refused.set()
+
+    callers = [threading.Thread(target=call) for _ in range(12)]
+    for caller in callers:
+        caller.start()
+    came = refused.wait(60)
+    refused.set()
+    for caller in callers:
+        caller.join()
+    assert came, "nothing was refused"
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    with running.client() as client:
+        assert client.get("/", timeout=60).status_code == 200
+        wait_until(
+            lambda: client.post("/api/v1/ner/predict", json={"text": "Oslo"}).status_code == 200, what="an answer"
+        )
+
+
 def test_no_call_fails_while_a_version_is_trained_promoted_and_rolled_back(
     running: RunningWorkbench, tmp_path: Path
 ) -> None:

@@ -62,3 +62,11 @@ def test_no_update_is_lost_when_many_write_at_once(database: Database) -> None:
         writer.join()
     with database.reading() as connection:
         assert connection.execute(sa.select(tables.switches.c.value)).scalar_one() == 50
+
+
+def test_an_error_of_the_database_does_not_quote_what_it_was_given(database: Database) -> None:
+    row = _switch(1) | {"changed_by": "a private text"}
+    with pytest.raises(sa.exc.IntegrityError) as raised, database.transaction() as connection:
+        for _ in range(2):
+            connection.execute(tables.switches.insert().values(**row))
+    assert "a private text" not in str(raised.value)

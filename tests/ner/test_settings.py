@@ -38,3 +38,30 @@ def test_every_setting_is_explained() -> None:
 def test_a_url_of_postgresql_needs_no_driver_in_it(scheme: str) -> None:
     settings = Settings(_env_file=None, database_url=f"{scheme}://ner:secret@host:5432/ner")  # type: ignore[call-arg]
     assert settings.database == "postgresql+psycopg2://ner:secret@host:5432/ner"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("NER_DATABASE_URL", "postgresql://ner:a/secret@host/ner", "is no URL; in a password write / as %2F"),
+        ("NER_REDIS_URL", "redis://:a#secret@host/0", "is no URL"),
+        ("NER_MLFLOW_URL", "postgresql://ner:[secret@host/ner", "is no URL"),
+        ("NER_OLD_SECRET_KEYS", "a secret", r'NER_OLD_SECRET_KEYS is no JSON, such as \["one", "two"\]'),
+        ("NER_OLD_SECRET_KEYS", '{"a": "secret"}', "NER_OLD_SECRET_KEYS: Input should be a valid list"),
+    ],
+)
+def test_a_broken_secret_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSetting, match=sentence) as raised:
+        load_settings()
+    assert name in raised.value.message
+    assert "secret" not in raised.value.message
+
+
+def test_settings_do_not_show_their_secrets(tmp_path: Path) -> None:
+    given = {"secret_key": "hidden", "old_secret_keys": ["hidden"], "database_url": "postgresql://a:hidden@b/c"}
+    given |= {"redis_url": "redis://:hidden@b", "mlflow_url": "postgresql://a:hidden@b/c", "api_key": "hidden"}
+    given |= {"backup_password": "hidden", "oidc_client_secret": "hidden"}
+    assert "hidden" not in repr(Settings(_env_file=None, home=tmp_path, **given))  # type: ignore[call-arg, arg-type]

@@ -1,7 +1,6 @@
 import os
 import socket
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -99,19 +98,39 @@ def test_a_process_that_was_killed_is_started_again(tmp_path: Path) -> None:
     child = _sleeper(tmp_path)
     child.start()
     said: list[str] = []
-    watch = threading.Thread(target=_run_quietly, args=(child, said), daemon=True)
-    watch.start()
+    launcher.look_after([child], said.append)
+    assert said == []
     assert child.child is not None
     first = child.child.pid
-    os.kill(first, 9)
-    wait_until(lambda: child.child is not None and child.child.pid != first, what="a second start")
+    _kill(child)
+    launcher.look_after([child], said.append)
+    assert child.child.pid != first
     assert "is started again" in said[0]
-    child.started.extend([child.started[-1]] * 10)  # so that the watch ends by itself at the next end of the child
+    launcher.stop([child])
+
+
+def test_one_that_keeps_failing_is_tried_now_and_then_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher, "_PAUSE_SECONDS", 60.0)
+    failing, well = _sleeper(tmp_path, code="raise SystemExit('no such table: versions')"), _sleeper(tmp_path / "well")
+    said: list[str] = []
+    for child in (failing, well):
+        child.start()
+    for _ in range(10):
+        assert failing.child is not None
+        failing.child.wait(60)
+        launcher.look_after([failing, well], said.append)
+    assert len(said) == 5, "the sixth time it waits"
+    failing.started = [moment - 60.0 for moment in failing.started]
+    launcher.look_after([failing, well], said.append)
+    assert "keeps failing; it is tried every 60 s, the others go on:" in said[-1]
+    assert "no such table: versions" in said[-1]
+    assert not well.has_ended()
+    launcher.stop([failing, well])
+
+
+def _kill(child: Process) -> None:
+    assert child.child is not None
     os.kill(child.child.pid, 9)
-    watch.join(30)
-    assert not watch.is_alive()
-
-
-def _run_quietly(child: Process, said: list[str]) -> None:
-    with pytest.raises(ProcessFailed, match="keeps failing"):
-        launcher.keep_running([child], said.append)
+    child.child.wait(30)
