@@ -15,7 +15,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
-.PHONY: drill bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout bench-drift heavy-test
+.PHONY: drill bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load load-all fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout bench-drift heavy-test
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,11 @@ bench-serving: $(BIN)/.installed ## How fast the API answers, beside its peers: 
 load: $(BIN)/.installed ## Offer a load and judge what comes back: make load PROFILE=normal|peak|stress|spike (DURATION, STEP in seconds): docs/load.md
 	@test -n "$(PROFILE)" || { echo "Name the profile: make load PROFILE=normal|peak|stress|spike"; exit 2; }
 	@$(BIN)/python -m tests.load $(PROFILE) $(if $(DURATION),--seconds $(DURATION)) $(if $(STEP),--step $(STEP)) $(ARGS)
+
+load-all: $(BIN)/.installed ## Every profile one after the other, as long as its name promises, for a quiet machine: about three hours
+	@poor=0; for profile in normal peak spike stress; do \
+	  $(BIN)/python -m tests.load $$profile $(if $(DURATION),--seconds $(DURATION)) $(if $(STEP),--step $(STEP)) $(ARGS) || poor=1; \
+	done; exit $$poor
 
 drill: $(BIN)/.installed ## Build, back up, destroy, restore and compare whole installations: make drill (ROWS=1000000): docs/recovery.md
 	@$(BIN)/python -m tests.benchmarks.drill $(if $(ROWS),--rows $(ROWS)) $(ARGS)

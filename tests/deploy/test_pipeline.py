@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z][a-z-]*(?: [a-z][a-z-]*)*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # What a runner needs before make can run.
-_PREPARATION = re.compile(r"^(apt-get|mkdir -p ~/\.kube|echo \"\$\{\{ secrets\.GITHUB_TOKEN)")
+_PREPARATION = re.compile(r"^(apt-get|mkdir -p -m 700 ~/\.kube|echo \"\$TOKEN\" \| docker login .* --password-stdin)")
 
 
 def _steps(workflow: Path) -> list[dict[str, Any]]:
@@ -42,6 +42,13 @@ def test_a_workflow_calls_make_and_nothing_else(workflow: Path) -> None:
             found = re.match(r"make ([a-z-]+)", line)
             assert found or _PREPARATION.match(line), line
             assert found is None or found[1] in known, line
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_secret_is_written_into_a_command(workflow: Path) -> None:
+    """A step's command is written to the runner's disk, and the shell would read what is in it."""
+    commands = [str(step["run"]) for step in _steps(workflow) if "run" in step]
+    assert [command for command in commands if "secrets." in command or "github.event" in command] == []
 
 
 def test_every_supported_python_is_tried() -> None:

@@ -7,6 +7,7 @@ an installation depends on fails, and processes die.
 import base64
 import json
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
@@ -26,7 +27,6 @@ from tests.deploy.installations import ProductionWorkbench, furnish, scratch_dat
 from tests.objects import OwnObjects
 from tests.running import RunningWorkbench, wait_until
 from tests.secrecy import Echo, ProcessList, Secrets, files, own_redis, remembered, rows
-from workbench.gateway import find_nginx
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.redis]
 
@@ -87,7 +87,9 @@ def site(
     if isinstance(postgres_server, str):
         missing(postgres_server)
         return
-    find_nginx()
+    path = f"{os.environ['PATH']}:/usr/sbin"
+    if absent := [name for name in ("nginx", "redis-server", "restic") if shutil.which(name, path=path) is None]:
+        missing(f"Not installed: {', '.join(absent)}.")
     secrets, home, objects = Secrets(), tmp_path / "home", None
     with ExitStack() as stack:
         echo, listed = stack.enter_context(Echo()), stack.enter_context(ProcessList())
