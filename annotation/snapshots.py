@@ -1,4 +1,4 @@
-"""Frozen gold: a dataset's settled documents as one file named by the hash of its content."""
+"""What there is to learn from, frozen: settled documents and judged spans as one file named by its content's hash."""
 
 import datetime as dt
 import gzip
@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from annotation.frozen_files import amended_hash, bring_up_to_date, file_key
+from annotation.offers import PartialLabels, partial_labels
 from annotation.stored import IMPORTS, load_dataset, spans_of
 from ner import tables
 from ner.database import lock_for_appending, utc_now
@@ -67,7 +68,8 @@ class SnapshotDocument:
 
 
 def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path, bucket: Bucket | None = None) -> Snapshot:
-    """Write the gold documents of a dataset, in order, to `folder/snapshots/<hash>.jsonl.gz`, and note it.
+    """Write the gold documents of a dataset, in order, to `folder/snapshots/<hash>.jsonl.gz`, and note it. After them
+    come the documents that are not gold and of which single spans were judged.
 
     The hash is over canonical lines (JSON, sorted keys, no blanks, UTF-8), so the same content is the same snapshot:
     one file and one row, whenever and by whomever it is frozen. The file appears whole or not at all, and in the bucket
@@ -80,7 +82,7 @@ def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path, bu
     target.mkdir(parents=True, exist_ok=True)
     draft = target / f".{uuid.uuid4().hex}.part"
     try:
-        digest, documents, entities = _write(_lines(connection, found.id), draft)
+        digest, documents, entities = _write(_lines(connection, found.id, dataset), draft)
         if not documents:
             raise Conflict(f"The dataset '{dataset}' has no gold document; label or correct some first.")
         draft.replace(target / f"{digest}.jsonl.gz")
@@ -94,11 +96,20 @@ def freeze(connection: Connection, dataset: str, *, actor: str, folder: Path, bu
 
 
 def read_snapshot(folder: Path, snapshot_hash: str, bucket: Bucket | None = None) -> list[SnapshotDocument]:
-    """The documents of a snapshot, in the dataset's order; fetched from the bucket where this machine has no copy.
+    """The settled documents of a snapshot, in the dataset's order; fetched from the bucket where there is no copy here.
 
     Raises InvalidInput for what is no hash, NotFound when the file is not there, MalformedFile when its content is
     not what was frozen.
     """
+    return [_as_document(fields) for fields in _frozen_lines(folder, snapshot_hash, bucket) if "spans" in fields]
+
+
+def read_judgements(folder: Path, snapshot_hash: str, bucket: Bucket | None = None) -> list[PartialLabels]:
+    """The documents of a snapshot of which only single spans were judged. Raises as `read_snapshot` does."""
+    return [_as_judged(fields) for fields in _frozen_lines(folder, snapshot_hash, bucket) if "rejected" in fields]
+
+
+def _frozen_lines(folder: Path, snapshot_hash: str, bucket: Bucket | None) -> list[dict[str, Any]]:
     if not _HASH.fullmatch(snapshot_hash):
         raise InvalidInput(f"'{snapshot_hash}' is not a snapshot's hash of 64 hexadecimal digits.")
     path = folder / file_key(snapshot_hash)
@@ -111,8 +122,7 @@ def read_snapshot(folder: Path, snapshot_hash: str, bucket: Bucket | None = None
         content = b""
     if hashlib.sha256(content).hexdigest() not in {snapshot_hash, amended_hash(folder, snapshot_hash)}:
         raise MalformedFile(f"The snapshot {snapshot_hash} was changed after it was frozen; freeze the dataset again.")
-    lines = [json.loads(line) for line in content.split(b"\n") if line]
-    return [_as_document(fields) for fields in lines if "erased" not in fields]
+    return [json.loads(line) for line in content.split(b"\n") if line]
 
 
 def list_snapshots(connection: Connection, dataset: str | None = None) -> list[NotedSnapshot]:
@@ -130,7 +140,7 @@ def list_snapshots(connection: Connection, dataset: str | None = None) -> list[N
     ]
 
 
-def _lines(connection: Connection, dataset_id: str) -> Iterator[tuple[bytes, list[Any]]]:
+def _lines(connection: Connection, dataset_id: str, dataset: str) -> Iterator[tuple[bytes, list[Any] | None]]:
     settled_by = sa.and_(
         _revisions.c.document_id == _documents.c.id, _revisions.c.revision == _documents.c.gold_revision
     )
@@ -152,10 +162,20 @@ def _lines(connection: Connection, dataset_id: str) -> Iterator[tuple[bytes, lis
             fields["joined_by"] = row.meta["joined_by"]
         if row.meta.get("must_pass") is True:
             fields["must_pass"] = True
-        yield json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n", row.gold
+        yield _canonical(fields), row.gold
+    for judged in partial_labels(connection, dataset):
+        accepted, rejected = (
+            [[span.start, span.end, span.label] for span in spans] for spans in (judged.accepted, judged.rejected)
+        )
+        marks = {"accepted": accepted, "rejected": rejected}
+        yield _canonical({"document_id": judged.document_id, "text": judged.text, **marks}), None
 
 
-def _write(lines: Iterator[tuple[bytes, list[Any]]], draft: Path) -> tuple[str, int, Counter[str]]:
+def _canonical(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _write(lines: Iterator[tuple[bytes, list[Any] | None]], draft: Path) -> tuple[str, int, Counter[str]]:
     digest, documents, entities = hashlib.sha256(), 0, Counter[str]()
     # No name and no time in the header: equal content gives equal bytes.
     with draft.open("xb") as file:
@@ -163,8 +183,9 @@ def _write(lines: Iterator[tuple[bytes, list[Any]]], draft: Path) -> tuple[str, 
             for line, gold in lines:
                 packed.write(line)
                 digest.update(line)
-                documents += 1
-                entities.update(label for _, _, label in gold)
+                if gold is not None:
+                    documents += 1
+                    entities.update(label for _, _, label in gold)
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest(), documents, entities
@@ -198,3 +219,8 @@ def _as_document(fields: dict[str, Any]) -> SnapshotDocument:
         fields.get("joined_by"),
         bool(fields.get("must_pass", False)),
     )
+
+
+def _as_judged(fields: dict[str, Any]) -> PartialLabels:
+    accepted, rejected = (list(spans_of(fields[name])) for name in ("accepted", "rejected"))
+    return PartialLabels(fields["document_id"], fields["text"], accepted, rejected)

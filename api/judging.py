@@ -20,9 +20,8 @@ from api.schemas.desk import (
     JudgementRequest,
     JudgementStored,
     PartialList,
-    PartialShape,
 )
-from api.shapes import spans_shape
+from api.shapes import partial_shape
 from api.wiring import Wiring
 from ner import tables
 from ner.desk_tables import offers
@@ -116,17 +115,7 @@ def partial(name: str, wiring: Wired) -> PartialList:
     is none, and all the rest unknown."""
     with wiring.database.reading() as connection:
         found = partial_labels(connection, name)
-    return PartialList(
-        documents=[
-            PartialShape(
-                document_id=one.document_id,
-                text=one.text,
-                accepted=spans_shape(one.text, one.accepted),
-                rejected=spans_shape(one.text, one.rejected),
-            )
-            for one in found
-        ]
-    )
+    return partial_shape(found)
 
 
 def _tagged(wiring: Wiring, documents: list[Document]) -> list[list[Suggestion]]:

@@ -4,7 +4,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from annotation.offers import PartialLabels
 from api import schemas
+from api.schemas.desk import PartialList, PartialShape
 from ner.documents import Document, EntitySpan
 from ner.predictions import ScoredSpan
 from registry.rollout import Rollout, aliases_of
@@ -17,6 +19,21 @@ def spans_shape(text: str, spans: Iterable[EntitySpan]) -> list[schemas.SpanShap
     return [
         schemas.SpanShape(start=span.start, end=span.end, label=span.label, text=span.surface(text)) for span in spans
     ]
+
+
+def partial_shape(judged: Iterable[PartialLabels]) -> PartialList:
+    """Documents of which only single spans were judged."""
+    return PartialList(
+        documents=[
+            PartialShape(
+                document_id=one.document_id,
+                text=one.text,
+                accepted=spans_shape(one.text, one.accepted),
+                rejected=spans_shape(one.text, one.rejected),
+            )
+            for one in judged
+        ]
+    )
 
 
 def suggestions_shape(spans: Iterable[ScoredSpan]) -> list[schemas.SuggestionShape]:

@@ -8,13 +8,14 @@ from fastapi.responses import FileResponse
 from annotation.comparisons import SnapshotDiff, SpanChange, compare_snapshots
 from annotation.exports import ExportSummary, export_snapshot
 from annotation.formats import get_format
-from annotation.snapshots import Snapshot, freeze, list_snapshots
+from annotation.snapshots import Snapshot, freeze, list_snapshots, read_judgements
 from api.bodies import refusals
 from api.files import file_response
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas.datasets import SnapshotComparison, SnapshotList, SnapshotShape, SpanDifference
+from api.schemas.desk import PartialList
 from api.schemas.documents import SpanShape
-from api.shapes import spans_shape
+from api.shapes import partial_shape, spans_shape
 from ner.disk import check_room
 from ner.documents import EntitySpan
 from registry.bucket import open_bucket
@@ -43,7 +44,8 @@ def list_all(wiring: Wired, dataset: str | None = None) -> SnapshotList:
 )
 @role("engineer")
 def freeze_dataset(name: str, wiring: Wired, caller: Called) -> SnapshotShape:
-    """Freeze a dataset's gold as it is now. The same content gives the same hash, and one snapshot."""
+    """Freeze a dataset's gold, and what was judged of other documents, as it is now. The same content gives the same
+    hash, and one snapshot."""
     check_room(wiring.settings.home, wiring.settings.disk_reserve_megabytes)
     with wiring.database.transaction() as connection:
         frozen = freeze(
@@ -66,6 +68,14 @@ def export(snapshot: str, wiring: Wired, format_name: Format = "jsonl", scheme: 
         return export_snapshot(wiring.settings.artifacts, snapshot, format_name, stream, scheme, bucket)
 
     return file_response(wiring.settings.home, write, lambda: get_format(format_name).filename(snapshot[:12]))
+
+
+@router.get("/snapshots/{snapshot}/judgements", response_model=PartialList, responses=refusals(404, 422))
+@role("viewer")
+def judgements(snapshot: str, wiring: Wired) -> PartialList:
+    """The documents of the snapshot of which only single spans were judged: the same answer each time."""
+    found = read_judgements(wiring.settings.artifacts, snapshot, open_bucket(wiring.settings))
+    return partial_shape(found)
 
 
 @router.get("/snapshots/{before}/diff/{after}", response_model=SnapshotComparison, responses=refusals(404, 422))

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from annotation.offers import PartialLabels, partial_labels
-from annotation.snapshots import SnapshotDocument, freeze, list_snapshots, read_snapshot
+from annotation.offers import PartialLabels
+from annotation.snapshots import SnapshotDocument, freeze, list_snapshots, read_judgements, read_snapshot
 from ner.database import Database
 from ner.documents import LabelledText, outermost
 from ner.errors import InvalidInput, MalformedFile, NotFound
@@ -31,7 +31,8 @@ class Frozen:
     or overlap the outermost ones, and `nested_left_out` counts the others. `corrections` are the documents of the
     train part that a person settled. `must_pass` is in no part. `leaks` are pairs of texts: one that was left out of
     the train part, and the dev or test text that is nearly the same. `findings`: what the checks of the data found.
-    `judged`: the documents, of those whose texts belong to the train part, of which only single spans were judged."""
+    `judged`: the snapshot's documents, of those whose texts belong to the train part, of which only single spans were
+    judged."""
 
     data_version: str
     parts: Splits[LabelledText]
@@ -79,7 +80,7 @@ def freeze_dataset(database: Database, settings: Settings, run: Run) -> Frozen:
         must_pass=[flat[document.document_id] for document in stored if document.must_pass],
         leaks=pairs,
         findings=findings,
-        judged=_judged(database, run, _texts([*parts.dev, *parts.test])),
+        judged=_judged(settings, snapshot_hash, _texts([*parts.dev, *parts.test])),
     )
 
 
@@ -111,10 +112,10 @@ def _snapshot(database: Database, settings: Settings, run: Run) -> tuple[str, li
     return snapshot.hash, read_snapshot(settings.artifacts, snapshot.hash, bucket)
 
 
-def _judged(database: Database, run: Run, held: Sequence[str]) -> list[PartialLabels]:
+def _judged(settings: Settings, snapshot_hash: str, held: Sequence[str]) -> list[PartialLabels]:
     """What was judged and not settled, without the texts of dev and test and those that are nearly the same."""
-    with database.reading() as connection:
-        found = [one for one in partial_labels(connection, run.dataset) if part_of(one.text) == "train"]
+    frozen = read_judgements(settings.artifacts, snapshot_hash, open_bucket(settings))
+    found = [one for one in frozen if part_of(one.text) == "train"]
     leaks = {place for place, _ in near_duplicates([one.text for one in found], held)}
     return [one for place, one in enumerate(found) if place not in leaks]
 

@@ -61,6 +61,7 @@ def run_training(
         tagger = load_tagger(draft)
         evaluation = evaluate(database, settings, tagger, frozen.parts, fitted.vocabulary, should_stop)
         figures = evaluation.performance | {"behaviour": check_behaviour(tagger, frozen.must_pass, should_stop)}
+        figures["judged"] = fitted.judged
         figures["gate"] = dataclasses.asdict(judge(figures))
         relay.enter("registering", _REGISTERING)
         _write(draft / "performance.json", figures)
@@ -98,8 +99,6 @@ def _checkpoints(settings: Settings, run: Run, recipe: Recipe, frozen: Frozen) -
         recipe=recipe.name,
         parameters=dict(recipe.parameters),
         data=frozen.data_version,
-        # What people judged is in no snapshot: where more was judged since, the run begins anew.
-        judged=[dataclasses.asdict(one) for one in frozen.judged],
         labels=frozen.labels,
         commit=git_commit(),
         software=software(),

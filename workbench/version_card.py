@@ -81,12 +81,13 @@ def _draw_quality(version: Body) -> None:
 
 def _draw_lineage(version: Body) -> None:
     began, ended = as_moment(version["training_started_at"]), as_moment(version["training_completed_at"])
-    splits = version["performance"].get("splits") or {}
+    splits, judged = (version["performance"].get(name) or {} for name in ("splits", "judged"))
     facts = {
         "Recipe": version["recipe"],
         "Dataset": version["dataset"],
         "Data version": version["data_version"],
         "Documents": ", ".join(f"{count:,} {part}" for part, count in splits.items()) or "–",
+        "Single judgements": ", ".join(f"{count:,} {kind}" for kind, count in judged.items() if count) or "–",
         "Trained by": version["trained_by"],
         "Trained": f"{ended:%Y-%m-%d %H:%M} UTC, {duration((ended - began).total_seconds())}",
         "Git commit": version["git_commit"] or "–",

@@ -60,6 +60,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/snapshots"): "viewer",
     ("POST", "/api/v1/datasets/{name}/snapshots"): "engineer",
     ("GET", "/api/v1/snapshots/{snapshot}/export"): "viewer",
+    ("GET", "/api/v1/snapshots/{snapshot}/judgements"): "viewer",
     ("GET", "/api/v1/snapshots/{before}/diff/{after}"): "viewer",
     ("GET", "/api/v1/rollout/shadow"): "viewer",
     ("PUT", "/api/v1/rollout/shadow"): "engineer",

@@ -109,8 +109,14 @@ def test_what_was_judged_is_learned_unless_its_text_belongs_to_another_part(
                 offer = Suggestion(span.start, span.end, span.label, "model", "1.0.0", confidence=0.5)
                 key = {"operation_id": f"{row.id} {verdict}", "author": "ada"}
                 judge_offer(connection, row.id, row.text, offer, verdict, **key)
-    (judged,) = freeze_dataset(database, settings, run).judged
+    first = freeze_dataset(database, settings, run)
+    (judged,) = first.judged
     assert (judged.text, judged.accepted, judged.rejected) == (texts[0], [per], [geo])
+    with database.transaction() as connection:
+        offer = Suggestion(0, 3, "per", "model", "1.0.0", confidence=0.5)
+        judge_offer(connection, judged.document_id, judged.text, offer, "rejected", operation_id="later", author="ada")
+    again = freeze_dataset(database, settings, _stored(database, run))
+    assert (again.data_version, again.judged) == (first.data_version, [judged])
 
 
 def test_a_run_that_is_taken_up_again_learns_from_what_it_froze_first(

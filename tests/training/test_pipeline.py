@@ -81,6 +81,7 @@ def test_a_run_becomes_a_version_with_its_package_and_its_whole_lineage(news: Da
     assert facts["parameters"] == record.hyperparameters
     assert record.hyperparameters["lstm_units"] == TINY["lstm_units"]
     assert facts["backend"] == "onnx"
+    assert figures["judged"] == facts["judged"] == {"sentences": 0, "accepted": 0, "rejected": 0}
     assert record.training_started_at < record.training_completed_at
 
     assert (ended.status, ended.version, ended.error) == ("finished", "1.0.0", None)

@@ -65,6 +65,7 @@ def test_text_goes_in_is_relabelled_frozen_compared_and_comes_out(command: Comma
     made = command("labels", "change", "rename", "per", "--target", "person", *dataset)
     after = command("snapshots", "freeze", *dataset)["hash"]
     diff = command("snapshots", "diff", before[:10], after[:10])
+    judged = command("snapshots", "judgements", after[:10])
     listed = command("labels", "list", *dataset)["changes"]
     undone = command("labels", "undo", made["id"], *dataset)
     report = command("export", "--format", "conll", "--report", *dataset)
@@ -77,6 +78,7 @@ def test_text_goes_in_is_relabelled_frozen_compared_and_comes_out(command: Comma
     assert (imported["added"], imported["entities"]) == (2, {"per": 1, "x": 1})
     assert (preview["id"], preview["documents"], made["spans"]) == (None, 1, {"per": 1})
     assert (diff["spans"], diff["documents_changed"]) == ({"label": 1}, 1)
+    assert judged == {"documents": []}
     assert [one["id"] for one in listed] == [made["id"]]
     assert undone["labels"] == ["per", "x"]
     assert (exported["documents"], exported["losses"]) == (1, report["losses"])

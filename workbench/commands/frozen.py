@@ -12,7 +12,7 @@ from workbench.commands.text import download
 
 @click.group()
 def snapshots() -> None:
-    """Freeze a dataset's gold; list, compare and export what was frozen."""
+    """Freeze what a dataset has to learn from; list, compare and export what was frozen."""
 
 
 @snapshots.command("freeze")
@@ -57,6 +57,15 @@ def export(snapshot: str, format_name: str, scheme: str | None, output: Path, as
     show(summary, as_json, lambda it: f"{it['documents']:,} documents written to {output}.")
 
 
+@snapshots.command("judgements")
+@click.argument("snapshot")
+@json_option
+def judgements(snapshot: str, as_json: bool) -> None:
+    """The single spans of a snapshot that were accepted or rejected in documents that nobody settled."""
+    server = Server()
+    show(server.get(f"/api/v1/snapshots/{whole_hash(server, snapshot)}/judgements"), as_json, _describe_judgements)
+
+
 def whole_hash(server: Server, beginning: str) -> str:
     """The one hash that begins so; what is none, or is not unique, is left to the server to refuse."""
     if len(beginning) == 64:
@@ -69,6 +78,16 @@ def whole_hash(server: Server, beginning: str) -> str:
 def _describe_list(result: dict[str, Any]) -> str:
     rows = [(it["hash"][:12], it["dataset"], it["documents"], it["created_at"]) for it in result["snapshots"]]
     return table(("snapshot", "dataset", "documents", "frozen"), rows)
+
+
+def _describe_judgements(result: dict[str, Any]) -> str:
+    rows = [
+        (one["document_id"], verdict, f"{span['start']}-{span['end']}", span["label"], span["text"])
+        for one in result["documents"]
+        for verdict in ("accepted", "rejected")
+        for span in one[verdict]
+    ]
+    return table(("document", "verdict", "characters", "label", "text"), rows)
 
 
 def _describe_diff(result: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def _say_if_not_alike(versions: Sequence[Body]) -> None:
     """Scores from different test parts do not stand beside each other fairly; the page says so."""
     if len({version["data_version"] for version in versions}) > 1:
         st.caption(
-            "These versions were tested on different documents, so a difference may come from those. "
+            "These versions have different data, so they may have been tested on different documents. "
             "The Compare page lets two versions read the same documents."
         )
 
