@@ -9,7 +9,7 @@ from api.pairs import differing_documents
 from api.wiring import Wiring
 from ner import tables
 from ner.predictions import Tagged
-from ner.priority import Mixture, expected_errors, order_by_priority
+from ner.priority import Mixture, differences, expected_errors, order_by_priority
 
 POOL = 48
 _CHOSEN = Mixture(random_share=0.0)
@@ -48,13 +48,19 @@ def uncertain_documents(wiring: Wiring, dataset: str, author: str, seen: list[st
     ours = stable.tagger.tag(shown)
     theirs = canary.tagger.tag(shown) if canary is not None else None
     first = order_by_priority(ours, others=theirs, mixture=_CHOSEN)[0]
-    return [list(texts)[first]], _reason(stable.version, ours[first])
+    return [list(texts)[first]], _reason(stable.version, ours[first], theirs[first] if theirs is not None else None)
 
 
-def _reason(version: str, answer: Tagged) -> str:
+def _reason(version: str, answer: Tagged, other: Tagged | None) -> str:
+    """All that the order is made of, in words."""
     lowest = min((span.confidence for span in answer.spans), default=None)
     sure = "" if lowest is None else f"; its lowest confidence is {lowest:.2f}"
-    return f"Version {version} expects {expected_errors(answer):.1f} errors of its own here{sure}."
+    parts = [f"Version {version} expects {expected_errors(answer):.1f} errors of its own here{sure}."]
+    if answer.unknown_tokens:
+        parts.append(f"Words that it does not know: {answer.unknown_tokens}.")
+    if other is not None and (different := differences(answer, other)):
+        parts.append(f"Spans that the canary marks differently: {different}.")
+    return " ".join(parts)
 
 
 def _texts(connection: sa.Connection, ids: list[str]) -> dict[str, str]:

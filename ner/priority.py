@@ -48,7 +48,7 @@ def order_by_priority(
     score += weights.novelty * _ranks([answer.unknown_tokens for answer in answers])
     if others is not None:
         pairs = zip(answers, others, strict=True)
-        score += weights.disagreement * _ranks([_differences(left, right) for left, right in pairs])
+        score += weights.disagreement * _ranks([differences(left, right) for left, right in pairs])
     ranked = list(np.argsort(-score, kind="stable"))
     drawn = list(random.permutation(len(answers)))
     taken: set[int] = set()
@@ -65,7 +65,8 @@ def order_by_priority(
     return order
 
 
-def _differences(left: Tagged, right: Tagged) -> int:
+def differences(left: Tagged, right: Tagged) -> int:
+    """Spans that one of two answers to a text has and the other has not."""
     return len({key_of(span) for span in left.spans} ^ {key_of(span) for span in right.spans})
 
 
