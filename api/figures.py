@@ -97,7 +97,7 @@ def show_traffic(wiring: Wired, hours: Hours = 24) -> dict[str, Any]:
     """Requests, errors, latencies and shares of recent traffic, and the verdict on the canary."""
     wiring.log.flush()
     with wiring.database.reading() as connection:
-        return traffic(connection, hours=hours)
+        return traffic(connection, hours=hours, counters=wiring.counters)
 
 
 @router.get("/drift", responses=refusals(404, 422, 503))

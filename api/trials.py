@@ -29,7 +29,9 @@ def show_trial(wiring: Wired) -> TrialShape:
     """How the automatic rollout stands, and the verdict on the canary as of now."""
     wiring.log.flush()
     with wiring.database.reading() as connection:
-        return TrialShape.model_validate({"automatic": last_automatic(connection), "verdict": trial(connection)})
+        return TrialShape.model_validate(
+            {"automatic": last_automatic(connection), "verdict": trial(connection, counters=wiring.counters)}
+        )
 
 
 @router.post("", response_model=AutomaticShape, responses=refusals(404, 409, 422))

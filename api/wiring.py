@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Connection
 
@@ -34,6 +34,7 @@ from registry.prediction_log import CapturedText, PredictionLog, Upkeep
 from registry.process_samples import Sampler
 from registry.sampling import RowSampler
 from registry.sealing import Seals
+from registry.tallies import Counters
 from registry.understudy import MODULE
 
 PACKAGES = "versions"
@@ -66,6 +67,7 @@ class Wiring:
     reporter: Reporter
     shadow: Shadow
     label_counts: LabelCounts
+    counters: Counters = field(default_factory=dict)
 
     async def start(self) -> None:
         """Load the versions that answer, and begin to follow the rollout and to write the log."""

@@ -13,6 +13,7 @@ from registry.policy import Policy
 from registry.process_samples import ProcessSample, read_samples
 from registry.rollup_table import read_rollups
 from registry.rollups import Rollup
+from registry.tallies import Counters
 
 INTERPOLATION = "Quantiles are interpolated within bins of the histogram that are at most 5 % wide."
 _BUCKETS_WANTED = 60
@@ -22,8 +23,10 @@ _FRESH_SECONDS = 180
 _NOTHING = Rollup(dt.datetime.fromtimestamp(0, dt.UTC), 0, "", "")
 
 
-def traffic(connection: Connection, *, hours: float = 24, policy: Policy | None = None) -> dict[str, Any]:
-    """Traffic of the last `hours`.
+def traffic(
+    connection: Connection, *, hours: float = 24, policy: Policy | None = None, counters: Counters | None = None
+) -> dict[str, Any]:
+    """Traffic of the last `hours`. `counters`: see `dashboards.trial.trial`.
 
     "total" and each of "arms" (a version in a variant, the busiest first; the version is empty for requests that were
     refused before one was chosen) hold requests, errors (4xx and 5xx apart), error_rate (5xx), refused_rate (4xx),
@@ -71,7 +74,7 @@ def traffic(connection: Connection, *, hours: float = 24, policy: Policy | None 
             for (start, version, variant), arm in sorted(arm_buckets.items())
         ],
         "processes": _resources(read_samples(connection, since=since), width, now),
-        "trial": trial(connection, policy),
+        "trial": trial(connection, policy, counters=counters),
     }
 
 

@@ -11,12 +11,18 @@ from registry.observation import F1Judge, observe
 from registry.paired_labels import f1_evidence
 from registry.policy import Criterion, Policy, default_policy, policy_text
 from registry.rollout import Rollout, current_rollout, history
-from registry.tallies import TallyCounter, Trialled
+from registry.tallies import Counters, TallyCounter, Trialled
 from registry.trials import Trial, active_trial, latest_trial
 from registry.verdicts import RateVerdict
 
 
-def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge = f1_evidence) -> dict[str, Any] | None:
+def trial(
+    connection: Connection,
+    policy: Policy | None = None,
+    *,
+    f1: F1Judge = f1_evidence,
+    counters: Counters | None = None,
+) -> dict[str, Any] | None:
     """The verdicts on the canary as the controller would find them now; None where no version is on trial. Nothing is
     promoted or rolled back here.
 
@@ -26,7 +32,8 @@ def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge =
     fullest process's share of memory, canary minus stable for F1; None where unknown), its tallies (of this step,
     "life" of the whole trial), "requests_to_go" (its "range" holds eight canaries of ten;
     an end of None is not in sight) and "minutes_to_go" at the canary's present rate, and a "reason".
-    "automatic" says how the automatic rollout stands, None without one.
+    "automatic" says how the automatic rollout stands, None without one. `counters`, where they are kept from one
+    question to the next, spare it reading the whole trial's log again.
     """
     state = current_rollout(connection)
     if state.canary is None or state.stable is None:
@@ -38,6 +45,8 @@ def trial(connection: Connection, policy: Policy | None = None, *, f1: F1Judge =
     whose = under_way.trialled if under_way is not None else _by_hand(history(connection), state)
     now = utc_now()
     counter = TallyCounter(rules.rate_criteria)
+    if counters is not None:
+        counter = counters.setdefault(rules.rate_criteria, counter)
     evidence = observe(connection, rules, whose, counter, state=state, f1=f1, now=now)
     judged = judge(rules, evidence, canary=state.canary, percent=state.percent)
     return {

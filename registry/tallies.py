@@ -1,6 +1,7 @@
 """How many requests the two versions of a trial have answered, and how many of them exceeded each limit."""
 
 import datetime as dt
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -55,11 +56,16 @@ class _Sums:
         return cls(zeros, zeros, zeros)
 
 
+Counters = dict[tuple[Criterion, ...], "TallyCounter"]
+"""Counters that are kept from question to question, by what they count."""
+
+
 @dataclass(slots=True)
 class TallyCounter:
     """Counts a trial again and again, reading each time only what was logged since.
 
     Rows get their numbers before they are committed, so what was logged in the last half minute is always read anew.
+    Any thread may ask.
     """
 
     criteria: Sequence[Criterion]
@@ -67,9 +73,14 @@ class TallyCounter:
     _sums: _Sums = field(default_factory=lambda: _Sums.empty(0))
     _counted_to: int = 0
     _marks: deque[tuple[float, int]] = field(default_factory=deque)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, connection: Connection, whose: Trialled) -> Tallies:
         """The tallies of now."""
+        with self._lock:
+            return self._count(connection, whose)
+
+    def _count(self, connection: Connection, whose: Trialled) -> Tallies:
         self._turn_to(whose)
         highest = connection.scalar(sa.select(sa.func.max(predictions.c.id))) or 0
         self._settle(connection, whose)

@@ -13,6 +13,7 @@ from registry.policy import Policy, default_policy
 from registry.process_reports import ProcessReport, report, withdraw
 from registry.process_samples import Sampler, write_sample
 from registry.rollout import current_rollout, promote, set_canary, set_stable
+from registry.tallies import Counters
 from tests.builders import registered
 from tests.dashboards.traffic_log import logged, write_log
 
@@ -151,6 +152,27 @@ def test_the_trial_is_judged_on_requests_since_it_began_when_the_canary_answers(
     assert trial["criteria"][0]["canary"] == {"exceeded": failing, "requests": 400, "share": failing / 400}
     assert trial["verdict"] == verdict
     assert words in trial["sentence"]
+
+
+def test_the_verdict_is_the_same_when_counters_are_kept_between_questions(database: Database) -> None:
+    on_trial(database)
+    kept: Counters = {}
+    for failing in (0, 3, 30):
+        now = utc_now() + dt.timedelta(seconds=1)
+        rows = [
+            logged(at=now, version="1.1.0", variant="canary", status=500 if n < failing else 200) for n in range(100)
+        ]
+        with database.transaction() as connection:
+            write_log(connection, [*rows, *(logged(at=now) for _ in range(200))])
+            fresh = traffic(connection, policy=requests_only())["trial"]
+            again = traffic(connection, policy=requests_only(), counters=kept)["trial"]
+        for name in ("verdict", "canary", "life", "stable"):
+            assert [one[name] for one in again["criteria"]] == [one[name] for one in fresh["criteria"]]
+    assert len(kept) == 1
+    with database.transaction() as connection:
+        set_canary(connection, "1.1.0", 25, actor="ada")
+        errors = traffic(connection, policy=requests_only(), counters=kept)["trial"]["criteria"][0]
+    assert (errors["life"]["requests"], errors["canary"]["requests"]) == (300, 0)
 
 
 def test_a_larger_share_goes_on_with_the_same_trial_when_it_is_raised(database: Database) -> None:

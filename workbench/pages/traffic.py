@@ -29,9 +29,10 @@ _TABLES = {
 def page() -> None:
     """Totals, the canary's trial, and the course of requests and latencies."""
     heading("Traffic", "Requests, latencies and errors as the API logged them, and who answered.")
-    period = st.segmented_control("Of the last", list(PERIODS), default="Day", required=True, key="traffic_period")
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
+        period = st.segmented_control("Of the last", list(PERIODS), default="Day", required=True, key="traffic_period")
+        draw_downloads(_TABLES, hours=PERIODS[period])
     body = api().traffic(hours=PERIODS[period])
-    draw_downloads(_TABLES, hours=PERIODS[period])
     total = body["total"]
     if not total["requests"]:
         empty_state(
