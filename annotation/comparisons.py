@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from annotation.snapshots import SnapshotDocument, read_snapshot
+from annotation.snapshots import SnapshotDocument, read_judgements, read_snapshot
 from ner.documents import EntitySpan
 from registry.bucket import Bucket
 
@@ -29,12 +29,15 @@ class SpanChange:
 
 @dataclass(slots=True)
 class SnapshotDiff:
-    """What changed from one snapshot to another. `changes` holds the first of them; `spans` counts all by kind."""
+    """What changed from one snapshot to another. `changes` holds the first of them; `spans` counts all by kind.
+    `judgements_added` and `judgements_removed`: spans accepted or rejected one by one that only one of them holds."""
 
     documents_added: int = 0
     documents_removed: int = 0
     documents_changed: int = 0
     documents_same: int = 0
+    judgements_added: int = 0
+    judgements_removed: int = 0
     spans: Counter[str] = field(default_factory=Counter)
     labels: dict[str, Counter[str]] = field(default_factory=dict)
     changes: list[SpanChange] = field(default_factory=list)
@@ -50,6 +53,8 @@ def compare_snapshots(
     old = {document.document_id: document for document in read_snapshot(folder, before, bucket)}
     new = {document.document_id: document for document in read_snapshot(folder, after, bucket)}
     diff = SnapshotDiff(documents_added=len(new.keys() - old.keys()), documents_removed=len(old.keys() - new.keys()))
+    judged, judged_since = (_judgements(folder, snapshot, bucket) for snapshot in (before, after))
+    diff.judgements_added, diff.judgements_removed = len(judged_since - judged), len(judged - judged_since)
     for identifier in [*old, *(identifier for identifier in new if identifier not in old)]:
         changes = list(_changes(old.get(identifier), new.get(identifier)))
         if identifier in old and identifier in new:
@@ -59,6 +64,16 @@ def compare_snapshots(
             _count(diff, change)
         diff.changes.extend(changes[: max(0, limit - len(diff.changes))])
     return diff
+
+
+def _judgements(folder: Path, snapshot: str, bucket: Bucket | None) -> set[tuple[str, EntitySpan, bool]]:
+    """(document, span, whether it was accepted) for each span that was judged alone."""
+    return {
+        (one.document_id, span, is_accepted)
+        for one in read_judgements(folder, snapshot, bucket)
+        for is_accepted, spans in ((True, one.accepted), (False, one.rejected))
+        for span in spans
+    }
 
 
 def _changes(old: SnapshotDocument | None, new: SnapshotDocument | None) -> Iterator[SpanChange]:

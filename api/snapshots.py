@@ -107,6 +107,8 @@ def _comparison(before: str, after: str, diff: SnapshotDiff) -> SnapshotComparis
         documents_removed=diff.documents_removed,
         documents_changed=diff.documents_changed,
         documents_same=diff.documents_same,
+        judgements_added=diff.judgements_added,
+        judgements_removed=diff.judgements_removed,
         spans=dict(diff.spans),
         labels={label: dict(counts) for label, counts in sorted(diff.labels.items())},
         changes=[_difference(change) for change in diff.changes],

@@ -44,6 +44,8 @@ class SnapshotComparison(BaseModel):
     documents_removed: int
     documents_changed: int
     documents_same: int
+    judgements_added: int = Field(description="Spans accepted or rejected one by one that only `after` holds.")
+    judgements_removed: int = Field(description="Those that only `before` holds.")
     spans: dict[str, int] = Field(description="Spans that differ, by kind: added, removed, label, border.")
     labels: dict[str, dict[str, int]] = Field(description="The same for each label.")
     changes: list[SpanDifference] = Field(description="The first of them.")

@@ -55,8 +55,11 @@ def test_what_was_judged_is_part_of_a_snapshot_and_stays_as_it_was_frozen(room: 
     content, gold = frozen(first), room.client.get(f"/api/v1/snapshots/{first}/export", headers=engineer).content
     judge(0, 2, "geo", "rejected")
     second = freeze()
+    judge(6, 10, "geo", "rejected")
+    diff = room.client.get(f"/api/v1/snapshots/{second}/diff/{freeze()}", headers=engineer).json()
 
     assert len({before, first, second}) == 3
+    assert (diff["judgements_added"], diff["judgements_removed"], diff["spans"]) == (1, 1, {})
     assert json.loads(frozen(before)) == {"documents": []}
     assert frozen(first) == content
     assert [json.loads(line)["text"] for line in gold.decode().splitlines()] == ["Ada in Rome"]

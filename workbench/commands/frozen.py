@@ -96,6 +96,7 @@ def _describe_diff(result: dict[str, Any]) -> str:
         f"Documents: {result['documents_added']:,} added, {result['documents_removed']:,} removed, "
         f"{result['documents_changed']:,} changed, {result['documents_same']:,} the same.",
         f"Spans that differ: {counts}.",
+        f"Single judgements: {result['judgements_added']:,} added, {result['judgements_removed']:,} removed.",
     ]
     lines += [f"  {it['kind']}: {_said(it['before'])} -> {_said(it['after'])}" for it in result["changes"][:50]]
     return "\n".join(lines)

@@ -111,6 +111,9 @@ def _draw_comparison(snapshots: Sequence[Body]) -> None:
         for kind, words in CHANGES.items():
             if diff["spans"].get(kind):
                 st.badge(f"{plural(diff['spans'][kind], 'span')} {words}", color="orange")
+        for name in ("added", "removed"):
+            if diff[f"judgements_{name}"]:
+                st.badge(f"{plural(diff[f'judgements_{name}'], 'judgement')} {name}", color="orange")
     if not diff["changes"]:
         empty_state("No span differs", "Both hold the same spans in the documents that they share.")
     for change in diff["changes"]:
