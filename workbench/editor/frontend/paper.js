@@ -6,6 +6,7 @@ const DEEPEST = 3;
 const CHIP_GAP_PIXELS = 3;
 const FIRST_UNITS = 4000;
 const FIRST_PARAGRAPHS = 60;
+const PARAGRAPHS_AT_A_TIME = 100;
 let instances = 0;
 
 export class Paper {
@@ -28,6 +29,7 @@ export class Paper {
 
   /** Forget the text and everything that is painted. */
   close() {
+    this._text = null;
     this._watcher.disconnect();
     this._resizes.disconnect();
     for (const name of this._highlights.keys()) CSS.highlights.delete(name);
@@ -44,8 +46,25 @@ export class Paper {
     this._unveiled = this._firstParagraphs();
     // Before the text is there: to scroll afterwards would make the browser lay it out at once.
     this._host.scrollTop = 0;
-    this._host.replaceChildren(...this._paragraphs.map((one) => one.element));
-    for (const one of this._paragraphs) this._watcher.observe(one.element);
+    this._host.replaceChildren();
+    this._attach(this._unveiled.size);
+    // What is far below the window waits until the text is painted.
+    requestAnimationFrame(() => setTimeout(() => this._attachMore(text)));
+  }
+
+  /** Some paragraphs at a time, so that no key has to wait for all of them. */
+  _attachMore(text) {
+    if (this._text !== text || this._attached >= this._paragraphs.length) return;
+    this._attach(this._attached + PARAGRAPHS_AT_A_TIME);
+    setTimeout(() => this._attachMore(text));
+  }
+
+  /** Put the paragraphs before `end` on the page, those that are not there yet. */
+  _attach(end) {
+    const fresh = this._paragraphs.slice(this._attached, end);
+    this._attached = Math.max(this._attached, end);
+    this._host.append(...fresh.map((one) => one.element));
+    for (const one of fresh) this._watcher.observe(one.element);
   }
 
   /** Paint `items`; `active` is one of them or null, `target` a range [start, end) or null. Only changes cost time. */
@@ -89,6 +108,7 @@ export class Paper {
 
   _forget() {
     this._paragraphs = [];
+    this._attached = 0;
     this._items = null;
     this._active = null;
     this._drawn = new Map();
@@ -189,6 +209,7 @@ export class Paper {
     for (let index = this._paragraphAt(start); index < this._paragraphs.length; index += 1) {
       const one = this._paragraphs[index];
       if (one.start >= end) break;
+      if (index >= this._attached) this._attach(this._paragraphs.length);
       found.push([one.node, Math.max(start - one.start, 0), Math.min(end - one.start, one.node.length)]);
     }
     return found;
