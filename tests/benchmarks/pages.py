@@ -1,0 +1,154 @@
+"""How long the pages of measurement take to open on a full log: docs/benchmarks-pages.md.
+
+    python -m tests.benchmarks.pages [--rows 1000000]
+
+A week of traffic lies in SQLite, a tenth of it the canary's. Timed are the calls of the API over the wire's own format
+(in this process), and the script of each page with its calls, figures included; the browser's drawing is not.
+"""
+
+import argparse
+import datetime as dt
+import os
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from ner.database import Database, utc_now
+from ner.migrations import migrate
+from ner.settings import Settings
+from ner.tables import predictions, rollouts
+from registry.logged import LoggedPrediction
+from registry.rollup_table import fold_hours, fold_minutes, write_rollups
+from registry.rollups import count_up
+from tests.dashboards.traffic_log import a_text, rows_of
+from tests.workbench.world import BOTH, PLACES, World
+from workbench import browser
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks-pages.md"
+_CALLS = {
+    "traffic, a day": "traffic?hours=24",
+    "traffic, 30 days": "traffic?hours=720",
+    "drift, a day": "drift?hours=24",
+    "drift, a week": "drift?hours=168",
+    "drifted documents, a week": "drift/documents?measure=unknown_words&hours=168",
+    "quality": "quality",
+    "quality over time": "quality/over-time",
+    "the canary's trial": "rollout/trial",
+    "alerts": "alerts",
+}
+_PAGES = ("traffic", "drift", "quality", "versions", "alerts")
+_AT_ONCE, _TIMES = 20_000, 5
+Times = list[tuple[float, float]]
+
+
+def main() -> None:
+    """Fill, time, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    rows = parser.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        world = _world(Path(folder))
+        fill(world.database, rows)
+        with world.api("admin") as http:
+            calls = {name: timed(lambda path=path: http.get(f"/api/v1/{path}").raise_for_status())
+                     for name, path in _CALLS.items()}  # fmt: skip
+            browser.connect(http)
+            pages = {name: timed(lambda name=name: opened(name)) for name in _PAGES}
+            browser.connect(None)
+        world.database.close()
+    _write(rows, calls, pages)
+
+
+def _world(folder: Path) -> World:
+    settings = Settings(_env_file=None, home=folder / "home", secret_key="a key for tests", log_days=90)  # type: ignore[call-arg]
+    settings.home.mkdir()
+    database = Database(settings.database)
+    migrate(database)
+    world = World(settings, database, folder / "made")
+    world.folder.mkdir()
+    world.add_stable("1.0.0", PLACES)
+    world.add_canary("1.1.0", BOTH, percent=10)
+    return world
+
+
+def fill(database: Database, rows: int) -> None:
+    """A week of rows with their counts, folded as upkeep folds them."""
+    generator, now = random.Random(0), utc_now()
+    with database.transaction() as connection:  # the canary has been on trial all the while
+        connection.execute(rollouts.update().values(changed_at=now - dt.timedelta(days=8)))
+    pool = rows_of([a_text(generator) for _ in range(5_000)])
+    for first in range(0, rows, _AT_ONCE):
+        batch = []
+        for number in range(first, min(rows, first + _AT_ONCE)):
+            canary = generator.random() < 0.1
+            changes = {
+                "request_id": f"{number:032x}",
+                "at": now - dt.timedelta(days=7) * (1 - number / rows),
+                "version": "1.1.0" if canary else "1.0.0",
+                "variant": "canary" if canary else "stable",
+                "latency_ms": generator.lognormvariate(3, 0.6),
+                "status": 500 if generator.random() < 0.001 else 200,
+            }
+            batch.append(pool[number % len(pool)] | changes)
+        with database.transaction() as connection:
+            connection.execute(predictions.insert(), batch)
+            write_rollups(connection, count_up(LoggedPrediction(**row) for row in batch))
+    for step in (fold_minutes, fold_hours):
+        more = 1
+        while more:
+            with database.transaction() as connection:
+                more = step(connection)
+
+
+def timed(work: Callable[[], Any]) -> list[tuple[float, float]]:
+    """Seconds that passed, and seconds of the processor, the first time and each time after it."""
+    taken = []
+    for _ in range(_TIMES):
+        began, busy = time.perf_counter(), time.process_time()
+        work()
+        taken.append((time.perf_counter() - began, time.process_time() - busy))
+    return taken
+
+
+def opened(name: str) -> None:
+    """A page, drawn once by somebody new."""
+    script = f"from workbench.browser import guarded\nfrom workbench.pages import {name}\nguarded({name}.page)()"
+    page = AppTest.from_string(script, default_timeout=120).run()
+    assert not page.exception
+
+
+def _write(rows: int, calls: dict[str, Times], pages: dict[str, Times]) -> None:
+    head = "| what | processor, first time | processor, median | passed, median |\n|---|---|---|---|"
+    parts = [
+        f"""# Pages on a full log, measured
+
+Written by `python -m tests.benchmarks.pages --rows {rows}`: {rows:,} answers of one week in SQLite, a tenth of them
+the canary's. Seconds of {_TIMES} times, load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors:
+what other work took from them is in the figures. Reach: each page within 1 s.
+
+## Calls of the API
+""",
+        head,
+        *map(_row, calls.items()),
+        "\n## Pages: the script with its calls and figures\n",
+        head,
+        *map(_row, pages.items()),
+        "\nThe browser draws on top of that, and opens a session first; the script runs for a new visitor each time.",
+    ]
+    PAGE.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _row(item: tuple[str, Times]) -> str:
+    name, taken = item
+    passed, busy = zip(*taken, strict=True)
+    return f"| {name} | {busy[0]:.2f} | {statistics.median(busy):.2f} | {statistics.median(passed):.2f} |"
+
+
+if __name__ == "__main__":
+    main()
