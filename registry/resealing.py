@@ -3,7 +3,7 @@
 Stopped at any moment it goes on where it was: each batch is one transaction, and a row says itself which key it has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -89,13 +89,13 @@ def reseal(
 
 
 def waiting(connection: Connection, seals: Seals) -> int:
-    """Values that are not sealed with the newest key."""
+    """Values that are not sealed with the newest key, or need an earlier secret key."""
     newest = seals.newest(connection)
     counts = (
         connection.scalar(sa.select(sa.func.count()).where(column.key_id.is_distinct_from(newest)))
         for column in SEALED_COLUMNS
     )
-    return sum(count or 0 for count in counts)
+    return sum(count or 0 for count in counts) + sum(1 for _ in _sealed_by_others(connection, seals.secrets))
 
 
 def _late_rows(
@@ -124,20 +124,28 @@ def _reseal_row(connection: Connection, seals: Seals, column: SealedColumn, row:
 
 
 def _carry_over(connection: Connection, secrets: Sequence[bytes]) -> None:
-    """Seal with the secret key in force what an older one seals directly: keys of endpoints, secrets of webhooks."""
+    """Seal with the secret key in force what an older one seals directly."""
+    for column, row_id, sealed in list(_sealed_by_others(connection, secrets)):
+        connection.execute(sa.update(column.table).where(column.table.c.id == row_id).values({column: sealed}))
+
+
+def _sealed_by_others(connection: Connection, secrets: Sequence[bytes]) -> Iterator[tuple[sa.Column[Any], str, bytes]]:
+    """What a secret key that is not in force seals directly, keys of endpoints and secrets of webhooks: where it is,
+    and the value sealed anew.
+    """
     hooks, sources, datasets = tables.webhooks, suggestion_sources, tables.datasets
     for row in connection.execute(sa.select(hooks.c.id, hooks.c.sealed_secret)).all():
         keys = [derived_key(secret, "webhook secrets") for secret in secrets]
         sealed = _sealed_by_first(keys, bytes(row.sealed_secret), row.id)
         if sealed is not None:
-            connection.execute(hooks.update().where(hooks.c.id == row.id).values(sealed_secret=sealed))
+            yield hooks.c.sealed_secret, row.id, sealed
     named = sa.select(sources.c.id, sources.c.name, sources.c.sealed, datasets.c.name.label("dataset"))
     named = named.join_from(sources, datasets).where(sources.c.sealed.is_not(None))
     for source in connection.execute(named).all():
         keys = [sealing_key(secret) for secret in secrets]
         sealed = _sealed_by_first(keys, bytes(source.sealed), f"suggestion source {source.dataset} {source.name}")
         if sealed is not None:
-            connection.execute(sources.update().where(sources.c.id == source.id).values(sealed=sealed))
+            yield sources.c.sealed, source.id, sealed
 
 
 def _sealed_by_first(keys: Sequence[bytes], sealed: bytes, context: str) -> bytes | None:

@@ -24,6 +24,7 @@ from ner.migrations import alembic_config
 from ner.settings import Settings, secret_key_path, secret_keys
 from registry import audit
 from registry.heartbeats import WORKER, last_beats
+from registry.mlflow_server import PREFIX
 from registry.packages import open_store
 from registry.resealing import waiting
 from registry.rollout import current_rollout
@@ -83,7 +84,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _key_files(settings: Settings) -> list[Path]:
-    names = ("secret.key", "admin.key", "backup.key")
+    names = ("secret.key", "admin.key", "backup.key", "gateway.key")
     return [settings.signing_keys[0], *(settings.home / name for name in names)]
 
 
@@ -96,7 +97,7 @@ def _keys(settings: Settings) -> str:
     with _reading(settings) as connection:
         late = waiting(connection, Seals(*secret_keys(settings)))
     if late:
-        raise NerError(f"{late:,} captured texts are sealed with an older key; run 'workbench keys rotate-secret'.")
+        raise NerError(f"{late:,} values are sealed with an older key; run 'workbench keys rotate-secret'.")
     return "The secret key is there, and everything is sealed with the newest key."
 
 
@@ -164,14 +165,12 @@ def _mlflow(settings: Settings) -> str:
     base = settings.mlflow_url or f"http://{launcher.local_host(settings)}:{settings.mlflow_port}"
     if not base.startswith("http"):
         return "MLflow is a database, with no server to ask."
-    try:
-        if httpx.get(f"{base}/health", timeout=_TIMEOUT_SECONDS).status_code == 200:
-            return "MLflow answers."
-    except httpx.HTTPError:
-        pass
+    # Behind a gateway everything of it is below a path.
+    if any(launcher.answers(f"{base}{path}") for path in ("/health", f"{PREFIX}/health")):
+        return "MLflow answers."
     raise NerError(
-        f"MLflow does not answer at {base}. Serving and training go on, and it is told later; start it with 'make up', "
-        "or correct NER_MLFLOW_URL."
+        f"MLflow does not answer at {httpx.URL(base).copy_with(userinfo=b'')}. Serving and training go on, and it is "
+        "told later; start it with 'make up', or correct NER_MLFLOW_URL."
     )
 
 

@@ -168,6 +168,12 @@ def test_the_smoke_test_finds_it_well(running: ProductionWorkbench) -> None:
     assert "20 predictions, 0 failed" in said
 
 
+def test_the_doctor_finds_every_part_of_it(running: ProductionWorkbench) -> None:
+    found = {one["check"]: one for one in json.loads(running.command("doctor", "--json").stdout)["findings"]}
+    assert {name: one["finding"] for name, one in found.items() if not one["ok"]}.keys() <= {"backup", "search"}
+    assert (found["mlflow"]["finding"], found["redis"]["finding"]) == ("MLflow answers.", "Redis answers.")
+
+
 def test_a_screen_speaks_through_its_web_socket(running: ProductionWorkbench) -> None:
     address = f"wss://127.0.0.1:{running.https_port}/_stcore/stream"
     with connect(address, ssl=running.tls(), origin=running.https, subprotocols=["streamlit"]) as screen:  # type: ignore[arg-type, list-item]

@@ -16,6 +16,7 @@ from ner.database import Database
 from ner.migrations import migrate
 from ner.settings import Settings, secret_keys
 from registry.packages import open_store
+from registry.resealing import waiting
 from registry.sealing import Seals
 from registry.webhooks import signing_secret
 from tests.api.rooms import Room, open_room
@@ -144,7 +145,11 @@ def test_endpoints_are_asked_and_webhooks_signed_with_what_they_were_given_while
     command("keys", "rotate-secret", "--installation-key")
     restarted = Seals(*secret_keys(room.settings))
     assert held(before) == held(restarted) == expected
+    with room.database.reading() as connection:
+        assert waiting(connection, restarted) == 2
     command("keys", "rotate-secret")
+    with room.database.reading() as connection:
+        assert waiting(connection, restarted) == 0
     assert held(restarted) == held(Seals(secret_keys(room.settings)[0])) == expected
 
 
