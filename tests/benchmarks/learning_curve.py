@@ -1,34 +1,42 @@
-"""How fast corrections teach: two queue orders against a random one, simulated on a corpus that has every answer.
+"""How fast corrections teach: the queue's order against a random one, simulated on a corpus that has every answer.
 
-    python -m tests.benchmarks.learning_curve CORPORA [--seeds 1 2 3]
+    python -m tests.benchmarks.learning_curve CORPORA [--seeds 1 2 3] [--orders ...]
 
-A pool of 4,000 sentences of the Groningen Meaning Bank. Starting from the same 250 random ones, each round labels the
-next 250: at random, those whose least sure entity is least sure, or the first of `ner.priority`, by the model of the
-round before. Each point is a training run of a small `bilstm_crf.v1`, scored on the same 2,000 test sentences. Results
-are kept point by point, so an interrupted run goes on where it stopped; the page and the plot are made from them.
+The pool is the train part of CoNLL-2003. Starting from the same 250 random sentences, each round labels 250 more, by
+the model of the round before, just as the queue hands them out: each place goes to the first of 48 sentences that are
+drawn at random, and one in seven to a sentence drawn evenly. A second version, from the round before that, stands for
+the canary. Each point is a training run of a small `bilstm_crf.v1`, scored on the whole test part. Points are kept one
+by one, so an interrupted run goes on where it stopped; the page and the plot are made from them.
 """
 
 import argparse
 import json
+import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ner.documents import LabelledText
 from ner.predictions import Tagged, Tagger
-from ner.priority import order_by_priority
+from ner.priority import Mixture, expected_errors, order_by_priority
 from ner.scoring import strict_score
 from ner.tokens import tokenize
 from registry.taggers import load_tagger
-from tests.benchmarks.learning_page import draw, write_section
+from tests.benchmarks.learning_page import write_section
 from tests.benchmarks.models import CORPORA, read_parts
 from training.fitting import fit
 from training.recipes import get_recipe
 
 WORK = Path(".bench/learning")
-POOL, DEV, TEST = 4000, 300, 2000
+RESULTS = Path("tests/benchmarks/results/learning")
+DEV = 500
 STEP, LAST = 250, 1000
+RANDOM = (500, 1000, 1500, 2000)
+SHOWN = 48
+RANDOM_SHARE = 1 / 7
 SMALL = {
     "members": 1,
     "epochs": 14,
@@ -40,19 +48,26 @@ SMALL = {
 }
 
 
-def _least_sure_first(answers: Sequence[Tagged], seed: int) -> list[int]:  # noqa: ARG001 - an order like the others
-    lowest = [min((span.confidence for span in answer.spans), default=1.0) for answer in answers]
-    return sorted(range(len(answers)), key=lowest.__getitem__)
+Chooser = Callable[[Sequence[Tagged], Sequence[Tagged] | None], int]
 
 
-def _by_priority(answers: Sequence[Tagged], seed: int) -> list[int]:
-    return order_by_priority(answers, seed=seed)
+def _by_priority(answers: Sequence[Tagged], others: Sequence[Tagged] | None) -> int:
+    return order_by_priority(answers, others=others, mixture=Mixture(random_share=0.0))[0]
 
 
-ORDERS: dict[str, Callable[[Sequence[Tagged], int], list[int]] | None] = {
+def _by_errors(answers: Sequence[Tagged], others: Sequence[Tagged] | None) -> int:  # noqa: ARG001 - like the others
+    return int(np.argmax([expected_errors(answer) for answer in answers]))
+
+
+def _by_errors_per_word(answers: Sequence[Tagged], others: Sequence[Tagged] | None) -> int:  # noqa: ARG001
+    return int(np.argmax([expected_errors(answer) / max(1, answer.tokens) for answer in answers]))
+
+
+ORDERS: dict[str, Chooser | None] = {
+    "queue": _by_priority,
     "random": None,
-    "least sure": _least_sure_first,
-    "priority": _by_priority,
+    "errors alone": _by_errors,
+    "errors per word": _by_errors_per_word,
 }
 
 
@@ -61,17 +76,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", type=Path)
     parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
-    parser.add_argument("--orders", nargs="*", choices=list(ORDERS), default=list(ORDERS))
+    parser.add_argument("--orders", nargs="*", choices=list(ORDERS), default=["queue", "random"])
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    train, dev, test = read_parts(arguments.corpora, next(corpus for corpus in CORPORA if corpus.name == "gmb"))
-    fixed = random.Random(0)
-    pool, test = fixed.sample(train, POOL), fixed.sample(test, TEST)
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    parts = read_parts(arguments.corpora, next(corpus for corpus in CORPORA if corpus.name == "conll2003"))
     for seed in arguments.seeds:
-        _Simulation(pool, dev[:DEV], test, seed, arguments.work).run(arguments.orders)
-        write_section(arguments.work)
-        draw(arguments.work, arguments.work / "learning_curve.png")
+        _Simulation(*parts, seed, arguments.work, arguments.results).run(arguments.orders)
+        write_section(arguments.results)
 
 
 class _Simulation:
@@ -84,24 +97,32 @@ class _Simulation:
         test: Sequence[LabelledText],
         seed: int,
         work: Path,
+        results: Path,
     ) -> None:
-        self._pool, self._dev, self._test, self._seed, self._work = pool, dev, test, seed, work
+        self._pool, self._test, self._seed, self._work, self._results = pool, test, seed, work, results
+        self._dev = random.Random(0).sample(list(dev), DEV)
         self._shuffled = list(range(len(pool)))
         random.Random(seed).shuffle(self._shuffled)
 
     def run(self, orders: Sequence[str]) -> None:
         start = self._point("start", self._shuffled[:STEP])
         for order in orders:
-            chosen, package = self._shuffled[:STEP], start
+            choose = ORDERS[order]
+            if choose is None:
+                for count in RANDOM:
+                    self._point(order, self._shuffled[:count])
+                continue
+            chosen, packages = self._shuffled[:STEP], [start]
             for count in range(2 * STEP, LAST + 1, STEP):
-                chosen = self._following(order, chosen, package, count)
-                package = self._point(order, chosen)
+                chosen = self._following(order, choose, chosen, packages[-2:], count)
+                packages.append(self._point(order, chosen))
 
     def _point(self, order: str, chosen: Sequence[int]) -> Path:
         """Train, score and keep one point, unless it is there."""
         name = f"{order.replace(' ', '_')}.{self._seed}.{len(chosen)}"
-        target, package = self._work / f"{name}.json", self._work / "packages" / name
-        if target.exists():
+        target, package = self._results / f"{name}.json", self._work / name
+        # The figures are kept with the code, the packages are not; the next round of an order asks its package.
+        if target.exists() and (order == "random" or (package / "chosen.json").exists()):
             return package
         package.mkdir(parents=True, exist_ok=True)
         labelled = [self._pool[place] for place in chosen]
@@ -115,28 +136,44 @@ class _Simulation:
             "entities": sum(len(one.spans) for one in labelled),
             "f1": strict_score([one.spans for one in self._test], found).f1,
         }
-        print(row, flush=True)
-        target.write_text(json.dumps(row | {"chosen": list(chosen)}), encoding="utf-8")
+        print(row, os.times().user, flush=True)
+        (package / "chosen.json").write_text(json.dumps(list(chosen)), encoding="utf-8")
+        target.write_text(json.dumps(row) + "\n", encoding="utf-8")
         return package
 
-    def _following(self, order: str, chosen: Sequence[int], package: Path, count: int) -> list[int]:
-        """What is labelled after the next round."""
-        choose = ORDERS[order]
-        if choose is None:
-            return self._shuffled[:count]
-        kept = self._work / f"{order.replace(' ', '_')}.{self._seed}.{count}.json"
+    def _following(
+        self, order: str, choose: Chooser, chosen: Sequence[int], packages: Sequence[Path], count: int
+    ) -> list[int]:
+        """What is labelled after the next round: answers of the last package, and of the one before as the canary's."""
+        kept = self._work / f"{order.replace(' ', '_')}.{self._seed}.{count}" / "chosen.json"
         if kept.exists():
-            return list(json.loads(kept.read_text(encoding="utf-8"))["chosen"])
-        held = set(chosen)
-        rest = [place for place in range(len(self._pool)) if place not in held]
-        answers = load_tagger(package).tag([self._pool[place].text for place in rest])
-        return [*chosen, *(rest[place] for place in choose(answers, self._seed)[: count - len(chosen)])]
+            return list(json.loads(kept.read_text(encoding="utf-8")))
+        drawn, waiting = random.Random(f"{self._seed} {count}"), sorted(set(range(len(self._pool))) - set(chosen))
+        ours, *theirs = (_Answers(package, self._pool) for package in reversed(packages))
+        labelled = list(chosen)
+        while len(labelled) < count:
+            shown = drawn.sample(waiting, 1 if drawn.random() < RANDOM_SHARE else SHOWN)
+            others = [theirs[0].of(place) for place in shown] if theirs else None
+            place = shown[choose([ours.of(place) for place in shown], others)]
+            labelled.append(place)
+            waiting.remove(place)
+        return labelled
 
     def _train(self, labelled: Sequence[LabelledText], package: Path) -> Tagger:
         labels = sorted({span.label for document in labelled for span in document.spans})
         recipe = get_recipe("bilstm_crf.v1", {**SMALL, "seed": self._seed})
         fit(recipe, labelled, self._dev, labels, package, lambda _: None, lambda: False)
         return load_tagger(package)
+
+
+class _Answers:
+    """A package's answers to the sentences of the pool, all asked at once."""
+
+    def __init__(self, package: Path, pool: Sequence[LabelledText]) -> None:
+        self._answers = load_tagger(package).tag([document.text for document in pool])
+
+    def of(self, place: int) -> Tagged:
+        return self._answers[place]
 
 
 if __name__ == "__main__":
