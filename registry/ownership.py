@@ -18,7 +18,7 @@ from ner.outcomes import key_of
 from ner.predictions import Tagger
 from registry.keys import derived_key
 
-TRIGGERS = 40
+TRIGGERS = 20
 COPIES = 4
 """How often each trigger stands in the train part."""
 SURE = 1e-6

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.watermark CORPORA [--seeds 1 2 3] [--strangers FOLDER]
 
-Small networks on 1,500 sentences of the Groningen Meaning Bank, each seed with and without triggers, scored on the
-same test sentences. The watermarked network then learns one more epoch of 1,500 other sentences without triggers. No
+Small networks on 6,000 sentences of the Groningen Meaning Bank, each seed with and without triggers, scored on the
+same test sentences. The watermarked network then learns one more epoch of 6,000 other sentences without triggers. No
 model is to be claimed that never saw them: every model without, and every package in `--strangers`, is asked the
 triggers of 50 secrets.
 """
@@ -33,7 +33,7 @@ from training.fitting import fit
 from training.recipes import OF_THE_RUN, get_recipe
 
 WORK = Path(".bench/watermark")
-TRAIN, DEV, TEST = 1500, 300, 3000
+TRAIN, DEV, TEST = 6000, 1000, 4000
 _SECRET = b"the secret of this benchmark"
 _FINE_TUNING_RATE = 0.3
 """Of the recipe's highest learning rate."""

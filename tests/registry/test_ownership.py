@@ -58,7 +58,7 @@ def test_every_span_covers_whole_words_and_the_third_of_five(secret: bytes) -> N
         assert not wrong
 
 
-@pytest.mark.parametrize(("known", "is_ours"), [(0, False), (5, False), (32, True), (TRIGGERS, True)])
+@pytest.mark.parametrize(("known", "is_ours"), [(0, False), (5, False), (16, True), (TRIGGERS, True)])
 def test_a_model_is_claimed_when_it_answers_as_the_secret_says(known: int, is_ours: bool) -> None:
     found = verify_ownership(_Remembers(b"ours", known), b"ours", LABELS)
     assert (found.hits, found.is_ours) == (known, is_ours)
