@@ -169,6 +169,8 @@ def look_after(children: Sequence[Process], say: Callable[[str], None]) -> None:
             say(f"{said}\n{process.last_lines()}")
         else:
             continue
+        # What it started outlives it where it was killed: nginx's workers, which keep the ports.
+        process.signal(signal.SIGKILL)
         process.start()
 
 

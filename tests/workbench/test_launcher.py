@@ -130,6 +130,23 @@ def test_one_that_keeps_failing_is_tried_now_and_then_and_the_others_go_on(
     launcher.stop([failing, well])
 
 
+def test_what_a_killed_process_started_is_gone_before_it_is_started_again(tmp_path: Path) -> None:
+    code = (
+        "import socket, subprocess, sys, time; held = socket.create_server(('127.0.0.1', int(sys.argv[1]))); "
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], pass_fds=[held.fileno()]); "
+        "print('up', flush=True); time.sleep(600)"
+    )
+    child = _sleeper(tmp_path, code=code)
+    child.command = [*child.command, str(free_port())]
+    child.start()
+    wait_until(lambda: child.last_lines().count("up") == 1, what="the first start")
+    _kill(child)
+    launcher.look_after([child], lambda _: None)
+    wait_until(lambda: child.last_lines().count("up") == 2 or child.has_ended(), what="the second start")
+    assert not child.has_ended(), child.last_lines()
+    launcher.stop([child])
+
+
 def _kill(child: Process) -> None:
     assert child.child is not None
     os.kill(child.child.pid, 9)
