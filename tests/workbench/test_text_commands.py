@@ -1,4 +1,4 @@
-"""Text, snapshots and labels by command, against the API on a port of its own."""
+"""Text, snapshots, labels and lineage by command, against the API on a port of its own."""
 
 import json
 import socket
@@ -18,6 +18,9 @@ from ner.migrations import migrate
 from ner.settings import Settings, secret_key
 from registry import keys
 from registry.bucket import Bucket
+from registry.rollout import set_stable
+from registry.versions import register
+from tests.builders import a_version
 from tests.objects import OwnObjects
 from tests.running import COMMAND
 from workbench.commands import cli
@@ -52,6 +55,24 @@ def command(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     thread.join()
     listening.close()
     database.close()
+
+
+def test_one_command_tells_who_trained_a_version_on_what_and_where_it_went(command: Command, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    trained = a_version("1.0.0", performance={"f1": 0.85, "f1_interval": [0.84, 0.86], "splits": {"train": 900}})
+    with database.transaction() as connection:
+        register(connection, trained)
+        set_stable(connection, "1.0.0", actor="ada", reason="the better one")
+    database.close()
+
+    told = command("versions", "show", "1.0.0")
+    lines = subprocess.run([COMMAND, "versions", "show", "1.0.0"], capture_output=True, text=True, check=True).stdout
+
+    facts = ("trained_by", "data_version", "git_commit", "hyperparameters")
+    assert [told[name] for name in facts] == [getattr(trained, name) for name in facts]
+    assert [(one["action"], one["changed_by"]) for one in told["deployments"]] == [("set_stable", "ada")]
+    for said in (trained.data_version, trained.git_commit, "85.0 % (95 % interval 84.0 % to 86.0 %)", "the better one"):
+        assert said in lines
 
 
 def test_text_goes_in_is_relabelled_frozen_compared_and_comes_out(command: Command, tmp_path: Path) -> None:

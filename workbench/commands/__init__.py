@@ -15,6 +15,7 @@ from workbench.commands.care import backup, doctor, restore, tidy
 from workbench.commands.frozen import snapshots
 from workbench.commands.labels import labels
 from workbench.commands.learning import evaluate, train
+from workbench.commands.lineage import show_version as _show_version  # noqa: F401 - joins the group 'versions'
 from workbench.commands.people import demo, keys, users
 from workbench.commands.policy import certificate, policy
 from workbench.commands.report import report
