@@ -7,19 +7,16 @@ from fastapi import Query
 from pydantic import AwareDatetime
 from sqlalchemy.engine import Connection
 
-from annotation.history import required_answers
 from api.bodies import refusals
-from api.compare import found_by
 from api.exchange import Caller
+from api.must_pass import broken_now
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import CanaryRequest, PolicyShape, PromoteRequest, ReasonRequest, RolloutHistory, RolloutShape
 from api.shapes import rollout_shape
 from api.wiring import Wiring
 from dashboards.trial import policy_in_force
-from ner.outcomes import key_of
 from registry import rollout as registry_rollout
 from registry.rollout import Rollout, current_rollout
-from registry.versions import get_version
 
 router = guarded_router(prefix="/api/v1/rollout", tags=["rollout"], responses=refusals(401, 403, 409, 422))
 
@@ -76,7 +73,7 @@ def promote(body: PromoteRequest, wiring: Wired, caller: Called) -> RolloutShape
     """Let the canary, or the named version, be the stable one. Where none is stable yet, the named one becomes it.
 
     It is asked every must-pass example of its dataset first; one wrong answer needs an override."""
-    broken = _broken_now(wiring, body.version)
+    broken = broken_now(wiring, body.version)
     return _change(wiring, lambda connection: _promote(connection, body, caller, broken))
 
 
@@ -87,24 +84,6 @@ def roll_back(body: ReasonRequest, wiring: Wired, caller: Called) -> RolloutShap
     return _change(
         wiring, lambda connection: registry_rollout.roll_back(connection, actor=caller.name, reason=body.reason)
     )
-
-
-def _broken_now(wiring: Wiring, version: str | None) -> list[str]:
-    """The must-pass examples that the version answers wrongly, those included that people settled after it was made."""
-    with wiring.database.reading() as connection:
-        state = current_rollout(connection)
-        chosen = version or state.canary
-        if chosen is None or state.stable is None:
-            return []
-        examples = required_answers(connection, get_version(connection, chosen).dataset)
-    if not examples:
-        return []
-    answers = found_by(wiring.serving.version(chosen), examples)
-    return [
-        example.text
-        for example, spans in zip(examples, answers, strict=True)
-        if {key_of(span) for span in example.spans} != {key_of(span) for span in spans}
-    ]
 
 
 def _promote(connection: Connection, body: PromoteRequest, caller: Caller, broken: list[str]) -> Rollout:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query
 
 from api.bodies import refusals
+from api.must_pass import broken_now
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import (
     AutomaticShape,
@@ -39,8 +40,11 @@ def show_trial(wiring: Wired) -> TrialShape:
 def begin(body: TrialRequest, wiring: Wired, caller: Called) -> AutomaticShape:
     """Let the worker take a canary through the steps of a policy. Whoever decides by hand later ends that."""
     policy = body.policy or policy_text()
+    broken = broken_now(wiring, body.version)
     with wiring.database.transaction() as connection:
-        begun = trials.start_trial(connection, body.version, policy, actor=caller.name, reason=body.reason)
+        begun = trials.start_trial(
+            connection, body.version, policy, actor=caller.name, reason=body.reason, broken=broken
+        )
     wiring.serving.refresh()
     return AutomaticShape.model_validate(automatic(begun))
 

@@ -7,6 +7,7 @@ Every change of a trial is one transaction with the change of the rollout that i
 import dataclasses
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -74,19 +75,21 @@ class Trial:
         return other is not None and mine == (other.id, other.status, other.step, other.epoch)
 
 
-def start_trial(connection: Connection, version: str, policy: str, *, actor: str, reason: str = "") -> Trial:
+def start_trial(
+    connection: Connection, version: str, policy: str, *, actor: str, reason: str = "", broken: Sequence[str] = ()
+) -> Trial:
     """Put `version` on trial by the steps of `policy` (YAML), with the first of them; a canary whose share is one of
     the steps already goes on from there. A trial that was under way ends.
 
     Raises InvalidInput for the policy, NotFound, or Conflict, also where the version answers must-pass examples wrongly
-    and so could not be promoted in the end.
+    and so could not be promoted in the end. `broken` are texts that it was asked now, as in `rollout.promote`.
     """
     lock_for_appending(connection, "rollouts")
     rules = read_policy(policy)
-    broken = broken_examples(get_version(connection, version).performance)
-    if broken:
+    texts = list(dict.fromkeys([*broken_examples(get_version(connection, version).performance), *broken]))
+    if texts:
         raise Conflict(
-            f"Version {version} answers {len(broken)} must-pass examples wrongly, so no policy may promote it; "
+            f"Version {version} answers {len(texts)} must-pass examples wrongly, so no policy may promote it; "
             "put it on trial by hand, or train another."
         )
     before = current_rollout(connection)

@@ -181,6 +181,8 @@ def test_a_correction_that_was_pinned_blocks_versions_that_were_made_before_it(r
     refused = _post(room, "promote", {"version": "1.1.0"})
     assert refused.status_code == 409
     assert "Ada saw Quito" in refused.json()["error"]["message"]
+    automatic = _post(room, "trial", {"version": "1.1.0"})
+    assert (automatic.status_code, "no policy may promote it" in automatic.json()["error"]["message"]) == (409, True)
     assert _state(room)[0] == "1.0.0"
     assert _post(room, "promote", {"version": "1.2.0"}).status_code == 200
     knowing = {"version": "1.1.0", "reason": "a town nobody asks for", "override": True}
