@@ -15,7 +15,7 @@ def word_window(documents: int, seed: int, known: int = 3_000) -> Window:
     zeros = np.zeros(documents, np.int64)
     return Window(
         zeros, zeros + 16, (words < 0).sum(axis=1), (), np.zeros((documents, 0), np.int64),
-        np.zeros((documents, 10), np.int64), tuple(tuple(int(word) for word in row) for row in words),
+        np.zeros((documents, 10), np.int64), tuple(tuple(int(word) for word in row) for row in words), zeros,
     )  # fmt: skip
 
 

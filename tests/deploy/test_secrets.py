@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import boto3
 import httpx
 import pytest
 import redis
@@ -105,6 +106,8 @@ def site(
             objects = stack.enter_context(OwnObjects(tmp_path / "objects", "ner", secret))
             for name, value in objects.environment().items():
                 monkeypatch.setenv(name, value)
+            # It keeps the first keys that it saw, for every later test of this process.
+            monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
             given |= {"NER_ARTIFACTS_URL": BUCKET, "NER_S3_ENDPOINT_URL": objects.url, "NER_API_REPLICAS": "1"}
             furnish(home, plain, tmp_path / "draft", artifacts_url=BUCKET, s3_endpoint_url=objects.url)
             workbench = ProductionWorkbench(home, url, given.pop("NER_REDIS_URL"), **given)
