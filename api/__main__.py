@@ -1,5 +1,7 @@
 """`python -m api`: one API process for production, behind a gateway."""
 
+import sys
+
 import uvicorn
 
 from api.main import create_app
@@ -12,6 +14,8 @@ from ner.settings import load_settings
 def main() -> None:
     """Serve until a signal says stop."""
     keep_memory_low()
+    # The log's thread would otherwise keep the interpreter from the answers for 5 ms at a time.
+    sys.setswitchinterval(0.0005)
     settings = load_settings()
     configure_logs("api", settings.log_level)
     app = create_app(settings)

@@ -95,10 +95,11 @@ class Answering:
         for batches in list(self._batches.values()):
             batches.close()
 
-    def overload(self) -> Overloaded | None:
-        """What to tell whoever asks while more waits for a model than can be answered in time; None while it can."""
+    def overload(self, share: float = 1.0) -> Overloaded | None:
+        """What to tell whoever asks while more waits for a model than can be answered in this share of the longest
+        wait; None while it can."""
         for batches in self._batches.values():
-            if batches.owed_seconds > self._longest_wait_seconds:
+            if batches.owed_seconds > share * self._longest_wait_seconds:
                 return Overloaded(_BUSY, retry_after_seconds=1)
         return None
 

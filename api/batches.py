@@ -19,8 +19,6 @@ from ner.predictions import Tagged, Tagger
 
 INLINE_SECONDS = 0.006
 """The longest that a batch may keep the event loop to itself, by estimate."""
-_MUCH_SECONDS = 0.05
-_HASTE_SECONDS = 0.002
 _LINGER_SECONDS = 0.0003
 _THREAD_SECONDS = 0.02
 _MOST_TEXTS = 64
@@ -97,8 +95,7 @@ class Batches:
             loop.call_soon(self._run_here, loop)
             return
         self._is_called = False
-        # While much waits, there is much to refuse between two batches.
-        batch = self._next(self._here, INLINE_SECONDS if self.owed_seconds < _MUCH_SECONDS else _HASTE_SECONDS)
+        batch = self._next(self._here, INLINE_SECONDS)
         if batch:
             self._company += _WEIGHT * (len(batch) - self._company)
             self._settle(batch, self._tag(batch))

@@ -74,6 +74,7 @@ class Callers:
         self._macs_of_keys = [Mac(derived_key(secret, API_KEY)) for secret in secrets]
         self._lifetime = dt.timedelta(hours=hours)
         self._known: OrderedDict[tuple[AccountKind, str], _Remembered] = OrderedDict()
+        self._running: dict[tuple[AccountKind, str], asyncio.Future[Account | None]] = {}
         self._resting_until = 0.0
         # Threads of its own: long work of other routes must not keep anybody from being recognised.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="callers")
@@ -164,7 +165,7 @@ class Callers:
         if known is not None and is_known and now < self._resting_until:
             return known.account
         try:
-            account = await asyncio.get_running_loop().run_in_executor(self._threads, self._read, kind, name)
+            account = await self._asked(kind, name)
         except sa.exc.SQLAlchemyError:
             if known is None or not is_known:
                 raise
@@ -176,6 +177,15 @@ class Callers:
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return account
+
+    async def _asked(self, kind: AccountKind, name: str) -> Account | None:
+        """What the database says; everybody who wants to know the same at the same time asks once together."""
+        running = self._running.get((kind, name))
+        if running is None:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, self._read, kind, name)
+            self._running[kind, name] = running
+            running.add_done_callback(lambda _: self._running.pop((kind, name), None))
+        return await asyncio.shield(running)
 
     def _read(self, kind: AccountKind, name: str) -> Account | None:
         with self._database.reading() as connection:
