@@ -36,7 +36,7 @@ def room(running: Room) -> Iterator[Room]:
 
 def _overload(room: Room, is_so: bool) -> None:
     fact = Overloaded("More is asked than this server can answer; try again in a moment.", retry_after_seconds=1)
-    room.app.state.wiring.answering.overload = lambda: fact if is_so else None
+    room.app.state.wiring.answering.overload = lambda _share=1.0: fact if is_so else None
 
 
 def _refused(room: Room) -> int:
@@ -86,7 +86,9 @@ def _answers(room: Room, pieces: list[tuple[bytes, bool]], count: int) -> list[i
             _overload(room, is_overloaded)
             connection.sendall(piece)
         while len(statuses) < count:
-            received += connection.recv(65_536)
+            arrived = connection.recv(65_536)
+            assert arrived, "The server closed the connection."
+            received += arrived
             while (end := received.find(b"\r\n\r\n")) >= 0:
                 head = received[:end].lower()
                 whole = end + 4 + int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
