@@ -35,5 +35,5 @@ print((resident() - before) // 2**20)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Only glibc is told how to hold memory.")
 def test_memory_is_given_back_after_many_threads_have_worked() -> None:
     done = subprocess.run([sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=True, cwd=ROOT)
-    # Each thread held 40 MB at its height.
-    assert int(done.stdout) < 40
+    # Twelve threads held 480 MB at their height; a little of it may be in use between pieces that were given back.
+    assert int(done.stdout) < 100
