@@ -79,8 +79,9 @@ def test_only_kept_texts_are_named_when_they_are_asked_for(
 
 
 @pytest.mark.parametrize("measure", ["text_length", "unknown_words", "entity_mix", "confidence", "foreign_texts"])
-def test_nothing_breaks_when_a_version_has_no_profile(
+def test_whatever_is_found_has_its_reason_when_a_version_has_no_profile(
     mixed: tuple[Database, dict[str, set[str]]], measure: str
 ) -> None:
     with mixed[0].reading() as connection:
-        drifted_documents(connection, "1.0.0", {}, measure)
+        found = drifted_documents(connection, "1.0.0", {}, measure)
+    assert all(one["reason"] for one in found)

@@ -5,6 +5,7 @@ the tables of the code, and where it cannot be had searches read every text. Who
 `datasets` on SQLite has to make the triggers again.
 """
 
+import logging
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
+_LOG = logging.getLogger(__name__)
 _TRIGGERS = {
     "search_datasets_added": """AFTER INSERT ON datasets BEGIN
         INSERT INTO search_datasets (dataset_id) VALUES (NEW.id);
@@ -71,8 +73,9 @@ def _where_it_can_be(make: Callable[[], None]) -> None:
     try:
         with op.get_bind().begin_nested():
             make()
-    except sa.exc.DBAPIError:
-        pass  # `workbench doctor` says so, and how to mend it.
+    except sa.exc.DBAPIError as error:
+        # Searches read every text then; `workbench doctor` says so, and how to mend it.
+        _LOG.warning("The index of words cannot be made (%s).", type(error).__name__)
 
 
 def _index_words_on_sqlite() -> None:
