@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import itertools
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,15 +23,32 @@ _CANARY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A version that should have answered and broke, or took too long; `at` as `time.perf_counter` counts."""
+
+    variant: Variant
+    version: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said about a text, and who said it. `failed` names the candidates that should have answered and broke."""
+    """What is said about a text, who said it, and when (as `time.perf_counter` counts). `stood_in_for`: the variant
+    whose turn it was, where another one answered. `failed` names the candidates that should have answered and broke.
+    """
 
     tagged: Tagged
     version: str
     variant: Variant
     cached: bool
-    degraded: bool
-    failed: tuple[tuple[Variant, str], ...] = ()
+    stood_in_for: Variant | None
+    at: float
+    failed: tuple[Failure, ...] = ()
+
+    @property
+    def degraded(self) -> bool:
+        """Whether another version answered than the one whose turn it was."""
+        return self.stood_in_for is not None
 
 
 class TaggingFailed(NerError):
@@ -37,7 +56,7 @@ class TaggingFailed(NerError):
 
     kind = "failed"
 
-    def __init__(self, failed: Sequence[tuple[Variant, str]]) -> None:
+    def __init__(self, failed: Sequence[Failure]) -> None:
         super().__init__("No version could analyse this text; the server's log says why.")
         self.failed = tuple(failed)
 
@@ -124,10 +143,12 @@ class Answering:
         groups: dict[Variant, list[int]] = {}
         for index, text in enumerate(texts):
             groups.setdefault(choose_variant(lineup.rollout, key or text), []).append(index)
-        answers: dict[int, Outcome] = {}
-        for chosen, indices in groups.items():
-            answered = await self._together(lineup, chosen, [texts[index] for index in indices])
-            answers.update(zip(indices, answered, strict=True))
+        # At the same time, so that no version waits for another one and is blamed for it.
+        answered = await asyncio.gather(
+            *(self._together(lineup, chosen, [texts[index] for index in indices]) for chosen, indices in groups.items())
+        )
+        indices = itertools.chain(*groups.values())
+        answers = dict(zip(indices, itertools.chain(*answered), strict=True))
         return [answers[index] for index in range(len(texts))]
 
     async def answer_with(self, served: Served, texts: Sequence[str]) -> list[Outcome]:
@@ -138,16 +159,17 @@ class Answering:
     async def _together(self, lineup: Lineup, chosen: Variant, texts: Sequence[str]) -> list[Outcome]:
         """Ask the chosen version, then those that may stand in for it about the texts at which it failed."""
         answers: list[Outcome | None] = [None] * len(texts)
-        failed: list[tuple[tuple[Variant, str], ...]] = [()] * len(texts)
+        failed: list[tuple[Failure, ...]] = [()] * len(texts)
         open_places: Sequence[int] = range(len(texts))
         for variant, served in _candidates(lineup, chosen):
             found = await self._found(served, variant, [texts[place] for place in open_places])
+            at = time.perf_counter()
+            stands_in_for = None if variant == chosen else chosen
             for place, (tagged, cached) in zip(open_places, found, strict=True):
                 if tagged is None:
-                    failed[place] = (*failed[place], (variant, served.version))
+                    failed[place] = (*failed[place], Failure(variant, served.version, at))
                 else:
-                    degraded = variant != chosen
-                    answers[place] = Answer(tagged, served.version, variant, cached, degraded, failed[place])
+                    answers[place] = Answer(tagged, served.version, variant, cached, stands_in_for, at, failed[place])
             open_places = [place for place in open_places if answers[place] is None]
             if not open_places:
                 break

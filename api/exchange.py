@@ -63,6 +63,14 @@ class Exchange:
     variant: str = ""
     is_recorded: bool = False
 
+    def answered_by(self, version: str, variant: str, *, stood_in: bool) -> None:
+        """Note who answered one text of it. Where a version stood in for a failing one, its own latency is not known,
+        so that such a request counts for neither of them."""
+        name = "stand-in" if stood_in else variant
+        is_first = not self.version
+        self.version = version if is_first or self.version == version else "several"
+        self.variant = name if is_first or self.variant == name else "several"
+
     def latency_ms(self) -> float:
         """Milliseconds since the request came in."""
         return (time.perf_counter() - self.started) * 1000

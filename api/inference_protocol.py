@@ -156,6 +156,8 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
         if version is None:
             wiring.records.answered(exchange, f"{exchange.request_id}-{index}", text, outcome)
     answers = [answered(outcome) for outcome in outcomes]
+    for answer in answers if version is None else ():
+        exchange.answered_by(answer.version, answer.variant, stood_in=answer.degraded)
     columns = {
         "entities": [
             orjson.dumps(answer_body(text, answer, "")["entities"]).decode()

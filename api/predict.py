@@ -37,7 +37,7 @@ async def predict(request: Request) -> Response:
     wiring.records.answered(exchange, exchange.request_id, text, outcome)
     wiring.shadow.offer(key, exchange.request_id, text, outcome)
     answer = answered(outcome)
-    exchange.version, exchange.variant = answer.version, answer.variant
+    exchange.answered_by(answer.version, answer.variant, stood_in=answer.degraded)
     return Response(orjson.dumps(answer_body(text, answer, exchange.request_id)), media_type="application/json")
 
 
@@ -106,7 +106,5 @@ def _result(wiring: Wiring, exchange: Exchange, request_id: str, text: str, outc
     wiring.records.answered(exchange, request_id, text, outcome)
     if isinstance(outcome, TaggingFailed):
         return fact_of(outcome).body(request_id)
-    is_first = not exchange.version
-    exchange.version = outcome.version if is_first or exchange.version == outcome.version else "several"
-    exchange.variant = outcome.variant if is_first or exchange.variant == outcome.variant else "several"
+    exchange.answered_by(outcome.version, outcome.variant, stood_in=outcome.degraded)
     return answer_body(text, outcome, request_id)

@@ -4,7 +4,7 @@ import dataclasses
 import random
 from dataclasses import dataclass
 
-from api.answering import Outcome, TaggingFailed
+from api.answering import Answer, Failure, Outcome, TaggingFailed
 from api.exchange import Exchange
 from api.measures import Measures
 from api.serving import Serving
@@ -40,13 +40,14 @@ class Records:
         """Note what became of one text: the answer, and every candidate that should have given it and broke."""
         exchange.is_recorded = True
         facts = _Facts(exchange, request_id, len(text))
-        for variant, version in outcome.failed:
-            self.measures.answer_failures.labels(version, variant).inc()
-            self.log.put(facts.row(version, variant, _FAILED, _NOTHING))
+        covered_by = "" if isinstance(outcome, TaggingFailed) else outcome.variant
+        for one in outcome.failed:
+            self.measures.answer_failures.labels(one.version, one.variant).inc()
+            self.log.put(facts.failed(one, covered_by))
         if isinstance(outcome, TaggingFailed):
             return
         PRIVATE.set(tuple(text[span.start : span.end] for span in outcome.tagged.spans))
-        row = facts.row(outcome.version, outcome.variant, _OK, outcome.tagged, cached=outcome.cached)
+        row = facts.answered(outcome)
         # A trial is judged by counting, so that every answer is written down while there is one.
         weight = 1.0 if self.serving.lineup.rollout.canary is not None else self.sampler.weight()
         self.log.put(row if weight == 1.0 else dataclasses.replace(row, weight=weight or 0.0))
@@ -74,7 +75,28 @@ class _Facts:
     request_id: str
     characters: int
 
-    def row(self, version: str, variant: str, status: int, tagged: Tagged, *, cached: bool = False) -> LoggedPrediction:
+    def answered(self, answer: Answer) -> LoggedPrediction:
+        return self._row(
+            *(answer.version, answer.variant, _OK, answer.tagged, answer.at),
+            cached=answer.cached,
+            stood_in_for=answer.stood_in_for or "",
+        )
+
+    def failed(self, one: Failure, covered_by: str) -> LoggedPrediction:
+        return self._row(one.version, one.variant, _FAILED, _NOTHING, one.at, covered_by=covered_by)
+
+    def _row(
+        self,
+        version: str,
+        variant: str,
+        status: int,
+        tagged: Tagged,
+        at: float,
+        *,
+        cached: bool = False,
+        stood_in_for: str = "",
+        covered_by: str = "",
+    ) -> LoggedPrediction:
         labels, lowest, tenths = entity_facts(tagged)
         caller = self.exchange.caller
         return LoggedPrediction(
@@ -83,7 +105,7 @@ class _Facts:
             version=version,
             variant=variant,
             status=status,
-            latency_ms=self.exchange.latency_ms(),
+            latency_ms=(at - self.exchange.started) * 1000,
             cached=cached,
             key_id=caller.id if caller is not None else "",
             characters=self.characters,
@@ -95,4 +117,6 @@ class _Facts:
             word_sample=list(tagged.word_sample),
             expected_correct=sum(span.confidence for span in tagged.spans) if status == _OK else None,
             expected_entities=tagged.expected_entities if status == _OK else None,
+            stood_in_for=stood_in_for,
+            covered_by=covered_by,
         )

@@ -1,7 +1,7 @@
 """What was asked, how fast it was answered, and by whom: figures from the counts of the log."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -16,6 +16,8 @@ from registry.rollups import Rollup
 from registry.tallies import Counters
 
 INTERPOLATION = "Quantiles are interpolated within bins of the histogram that are at most 5 % wide."
+Placed = Sequence[tuple[int, Rollup]]
+"""Roll-ups, each with the first second of its bucket."""
 _BUCKETS_WANTED = 60
 _BUCKET_SECONDS = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800)
 _RESOURCES = ("cpu_cores", "memory_bytes", "disk_share")
@@ -31,22 +33,21 @@ def traffic(
     "total" and each of "arms" (a version in a variant, the busiest first; the version is empty for requests that were
     refused before one was chosen) hold requests, errors (4xx and 5xx apart), error_rate (5xx), refused_rate (4xx),
     cache_hit_rate, throughput in answers a second, and p50, p95, p99 in ms (see "interpolation"); None without
-    requests; arms also their share of all requests. "series" holds the same per bucket of time, silent buckets
-    included, and "arm_series" per bucket and arm. "processes" are the resources (see `_resources`). "trial" is the
-    verdict on the canary, None where there is none.
+    requests. Answers given in place of another variant are an arm of their own, whose "stood_in_for" names it. Of an
+    arm's requests "covered" are failures after which another arm answered, "share" is its share of what callers got:
+    "total" has every request once, and errors that callers saw. "series" holds the same per bucket of time, silent
+    buckets included, and "arm_series" per bucket and arm. "processes" are the resources (see `_resources`). "trial" is
+    the verdict on the canary, None where there is none.
     """
     now = utc_now()
     since = window_start(now, hours)
     width = _bucket_seconds(hours)
     placed = bucketed(read_rollups(connection, since=since), width)
-    arm_buckets = grouped(((start, one.version, one.variant), one) for start, one in placed)
-    arms = grouped((key[1:], one) for key, one in arm_buckets.items())
-    buckets = grouped((key[0], one) for key, one in arm_buckets.items())
-    total = grouped((None, one) for one in arms.values()).get(None, _NOTHING)
-    seconds = (now - since).total_seconds()
+    buckets = grouped((start, one) for start, one in placed if not one.covered_by)
+    total = grouped((None, one) for one in buckets.values()).get(None, _NOTHING)
 
     # The first and the last bucket are not whole: their rates are over the time that they cover.
-    def covered(start: int) -> float:
+    def seconds_in(start: int) -> float:
         return max(width / 10, min(start + width, now.timestamp()) - max(start, since.timestamp()))
 
     moments = range(int(since.timestamp()) // width * width, int(now.timestamp()) + 1, width)
@@ -56,26 +57,45 @@ def traffic(
         "since": since.isoformat(),
         "until": now.isoformat(),
         "interpolation": INTERPOLATION,
-        "total": _figures(total, seconds),
-        "arms": [
-            {
-                "version": version,
-                "variant": variant,
-                "share": arm.requests / total.requests,
-                **_figures(arm, seconds),
-            }
-            for (version, variant), arm in sorted(arms.items(), key=lambda item: (-item[1].requests, item[0]))
-        ],
+        "total": _figures(total, (now - since).total_seconds()),
+        "arms": _arms(placed, total, (now - since).total_seconds()),
         "series": [
-            {"at": _moment(start), **_figures(buckets.get(start, _NOTHING), covered(start))} for start in moments
+            {"at": _moment(start), **_figures(buckets.get(start, _NOTHING), seconds_in(start))} for start in moments
         ],
-        "arm_series": [
-            {"at": _moment(start), "version": version, "variant": variant, **_figures(arm, covered(start))}
-            for (start, version, variant), arm in sorted(arm_buckets.items())
-        ],
+        "arm_series": _arm_series(placed, seconds_in),
         "processes": _resources(read_samples(connection, since=since), width, now),
         "trial": trial(connection, policy, counters=counters),
     }
+
+
+def _arms(placed: Placed, total: Rollup, seconds: float) -> list[dict[str, Any]]:
+    arms = grouped((one.arm[:3], one) for _, one in placed)
+    covered = grouped((one.arm[:3], one) for _, one in placed if one.covered_by)
+    return [
+        {
+            **_named(key, covered.get(key, _NOTHING)),
+            "share": _share(arm.requests - covered.get(key, _NOTHING).requests, total.requests),
+            **_figures(arm, seconds),
+        }
+        for key, arm in sorted(arms.items(), key=lambda item: (-item[1].requests, item[0]))
+    ]
+
+
+def _arm_series(placed: Placed, seconds_in: Callable[[int], float]) -> list[dict[str, Any]]:
+    arms = grouped(((start, one.arm[:3]), one) for start, one in placed)
+    covered = grouped(((start, one.arm[:3]), one) for start, one in placed if one.covered_by)
+    return [
+        {
+            "at": _moment(key[0]),
+            **_named(key[1], covered.get(key, _NOTHING)),
+            **_figures(arm, seconds_in(key[0])),
+        }
+        for key, arm in sorted(arms.items())
+    ]
+
+
+def _named(arm: Sequence[str], covered: Rollup) -> dict[str, Any]:
+    return {**dict(zip(("version", "variant", "stood_in_for"), arm, strict=True)), "covered": covered.requests}
 
 
 def _figures(rollup: Rollup, seconds: float) -> dict[str, Any]:

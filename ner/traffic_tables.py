@@ -26,6 +26,8 @@ predictions = Table(
     Column("weight", Float, nullable=False, server_default="1"),  # how many answers this row stands for
     Column("expected_correct", Float),  # the sum of the confidences; null in rows of before it was logged
     Column("expected_entities", Float),  # null where the tagger gives no such number
+    Column("stood_in_for", Text, nullable=False, server_default=""),  # the variant whose turn it was
+    Column("covered_by", Text, nullable=False, server_default=""),  # the variant that answered after this failure
     Index(None, "at", "version"),
 )
 log_batches = Table(
@@ -48,6 +50,8 @@ rollups = Table(
     Column("errors_5xx", Integer, nullable=False),
     Column("cached", Integer, nullable=False),
     Column("counts", Json, nullable=False),  # sums and histograms: {name: {key: number}}
+    Column("stood_in_for", Text, nullable=False, server_default=""),
+    Column("covered_by", Text, nullable=False, server_default=""),
     Index(None, "at", "version"),
 )
 # What the processes need of their machines, a row a minute for each.

@@ -81,7 +81,7 @@ def judge(policy: Policy, evidence: Evidence, *, canary: str, percent: float, al
     says. `alone_fails`: see `judge_rate`.
     """
     if percent >= 100 and not alone_fails:
-        # The stable version has only stood in where the canary failed: these few are no control.
+        # What the stable version still answers was asked before the share grew: these few are no control.
         evidence = dataclasses.replace(evidence, stable={})
     criteria = tuple(_judge_one(policy, criterion, evidence, alone_fails) for criterion in policy.criteria)
     verdict = _together(criteria)

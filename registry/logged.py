@@ -13,7 +13,9 @@ _TENTHS = 10
 @dataclass(frozen=True, slots=True)
 class LoggedPrediction:
     """One row of `predictions`: facts about an answer, never its text. `weight`: how many answers it stands for, 0
-    where it is counted and leaves no row.
+    where it is counted and leaves no row. `stood_in_for`: the variant whose turn it was and that failed or was not
+    there, else ""; the latency then holds the time spent on waiting for it. `covered_by`: the variant that answered
+    where this row tells of a failure, "" where nobody did.
     """
 
     request_id: str
@@ -34,6 +36,8 @@ class LoggedPrediction:
     weight: float = 1.0
     expected_correct: float | None = None
     expected_entities: float | None = None
+    stood_in_for: str = ""
+    covered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ one row in the place of several, in one transaction; so neither a crash nor a se
 import dataclasses
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -20,6 +21,7 @@ MINUTES_KEPT_HOURS = 49
 """How long minutes are told apart; older ones are hours."""
 
 _rollups, _backlog, _predictions = tables.rollups, tables.rollup_backlog, tables.predictions
+_ARM = (_rollups.c.version, _rollups.c.variant, _rollups.c.stood_in_for, _rollups.c.covered_by)
 _FIELDS = tuple(field.name for field in dataclasses.fields(Rollup))
 _LOGGED = tuple(field.name for field in dataclasses.fields(LoggedPrediction))
 _QUIET = dt.timedelta(minutes=2)
@@ -48,12 +50,12 @@ def read_rollups(
 
 
 def fold_minutes(connection: Connection, *, now: dt.datetime | None = None) -> int:
-    """Put one row in the place of those that share a minute, version and variant; returns how many rows went.
+    """Put one row in the place of those that share a minute and arm; returns how many rows went.
 
     Run it in a writing transaction. At most 200 minutes are folded at once; call it again while it returns a number.
     """
     lock_for_appending(connection, _LOCK)
-    key = (_rollups.c.at, _rollups.c.version, _rollups.c.variant)
+    key = (_rollups.c.at, *_ARM)
     crowded = (
         sa.select(*key)
         .where(_rollups.c.seconds == MINUTE_SECONDS, _rollups.c.at < (now or utc_now()) - _QUIET)
@@ -63,8 +65,8 @@ def fold_minutes(connection: Connection, *, now: dt.datetime | None = None) -> i
         .limit(_GROUPS_AT_ONCE)
     )
     gone = 0
-    for at, version, variant in connection.execute(crowded).all():
-        gone += _fold(connection, MINUTE_SECONDS, at, at + dt.timedelta(seconds=1), version, variant)
+    for at, *arm in connection.execute(crowded).all():
+        gone += _fold(connection, MINUTE_SECONDS, at, at + dt.timedelta(seconds=1), arm)
     return gone
 
 
@@ -78,10 +80,8 @@ def fold_hours(connection: Connection, *, now: dt.datetime | None = None) -> int
         return 0
     hour = start_of(oldest, HOUR_SECONDS)
     end = hour + dt.timedelta(seconds=HOUR_SECONDS)
-    arms = connection.execute(
-        sa.select(_rollups.c.version, _rollups.c.variant).where(_rollups.c.at >= hour, _rollups.c.at < end).distinct()
-    ).all()
-    return sum(_fold(connection, HOUR_SECONDS, hour, end, version, variant) for version, variant in arms)
+    arms = connection.execute(sa.select(*_ARM).where(_rollups.c.at >= hour, _rollups.c.at < end).distinct()).all()
+    return sum(_fold(connection, HOUR_SECONDS, hour, end, arm) for arm in arms)
 
 
 def count_backlog(connection: Connection) -> int:
@@ -117,11 +117,11 @@ def forget_rollups(connection: Connection, *, before: dt.datetime) -> int:
 
 
 def _fold(
-    connection: Connection, seconds: int, start: dt.datetime, end: dt.datetime, version: str, variant: str
+    connection: Connection, seconds: int, start: dt.datetime, end: dt.datetime, arm: Sequence[str] | Row[Any]
 ) -> int:
     these = (
         *(_rollups.c.at >= start, _rollups.c.at < end, _rollups.c.seconds <= seconds),
-        *(_rollups.c.version == version, _rollups.c.variant == variant),
+        *(column == value for column, value in zip(_ARM, arm, strict=True)),
     )
     rows = connection.execute(sa.select(_rollups.c.id, *(_rollups.c[name] for name in _FIELDS)).where(*these)).all()
     connection.execute(_rollups.delete().where(_rollups.c.id.in_([row.id for row in rows])))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from registry.logged import LoggedPrediction, RefusedRequest
 
 Histogram = dict[str, float]
+Arm = tuple[str, str, str, str]
+"""Version, variant, the variant that it stood in for, the variant that covered its failures."""
 
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3600
@@ -19,6 +21,7 @@ HOUR_SECONDS = 3600
 LIMITS_MS = (5, 10, 25, 50, 100, 150, 200, 250, 300, 400, 500, 750, 1_000, 1_500, 2_000, 2_500, 5_000, 10_000, 30_000)
 """Latencies, in ms, at which the number of slower requests is exact."""
 
+_NOBODY: Arm = ("", "", "", "")
 _FIRST_FAILURE = 400
 _FIRST_ERROR = 500
 
@@ -49,7 +52,8 @@ ones given the document. With the products, every ratio has its error over docum
 
 @dataclass(slots=True)
 class Rollup:
-    """Counts of the requests that one version answered in a variant during `seconds` from `at`.
+    """Counts of the requests that one version answered in a variant during `seconds` from `at`; those where it stood in
+    for another variant, and its failures that another one covered, are rows of their own (see LoggedPrediction).
 
     `counts` holds "sums" (see SUMS), "latency_ms" of all requests, and of the answers "characters" (lengths), "tenths"
     (entities by confidence, 0 to 9) and "entities" by label.
@@ -64,6 +68,13 @@ class Rollup:
     errors_5xx: int = 0
     cached: int = 0
     counts: dict[str, Histogram] = field(default_factory=dict)
+    stood_in_for: str = ""
+    covered_by: str = ""
+
+    @property
+    def arm(self) -> Arm:
+        """Whose counts these are."""
+        return self.version, self.variant, self.stood_in_for, self.covered_by
 
     def add(self, other: "Rollup") -> None:
         """Count what `other` has counted too."""
@@ -92,38 +103,35 @@ def start_of(moment: dt.datetime, seconds: int) -> dt.datetime:
 
 
 def count_up(rows: Iterable[LoggedPrediction], refused: Iterable[RefusedRequest] = ()) -> list[Rollup]:
-    """Roll-ups of rows of the log, one for each minute, version and variant."""
-    found: dict[tuple[int, str, str], Rollup] = {}
+    """Roll-ups of rows of the log, one for each minute and arm."""
+    found: dict[tuple[int, Arm], Rollup] = {}
     for row in rows:
-        rollup = _place(found, row.at, row.version, row.variant)
+        rollup = _place(found, row.at, (row.version, row.variant, row.stood_in_for, row.covered_by))
         _count_request(rollup, row.status, row.latency_ms)
         rollup.cached += row.cached
         if row.status < _FIRST_FAILURE:
             _count_answer(rollup.counts, row)
     for request in refused:
-        _count_request(_place(found, request.at, "", ""), request.status, request.latency_ms)
+        _count_request(_place(found, request.at, _NOBODY), request.status, request.latency_ms)
     return list(found.values())
 
 
 def added(rollups: Iterable[Rollup], seconds: int) -> list[Rollup]:
-    """Their sums, one for each stretch of `seconds`, version and variant."""
-    sums: dict[tuple[int, str, str], Rollup] = {}
+    """Their sums, one for each stretch of `seconds` and arm."""
+    sums: dict[tuple[int, Arm], Rollup] = {}
     for rollup in rollups:
-        _place(sums, rollup.at, rollup.version, rollup.variant, seconds).add(rollup)
+        _place(sums, rollup.at, rollup.arm, seconds).add(rollup)
     return list(sums.values())
 
 
-def _place(
-    rollups: dict[tuple[int, str, str], Rollup],
-    at: dt.datetime,
-    version: str,
-    variant: str,
-    seconds: int = MINUTE_SECONDS,
-) -> Rollup:
-    key = int(at.timestamp() // seconds), version, variant
+def _place(rollups: dict[tuple[int, Arm], Rollup], at: dt.datetime, arm: Arm, seconds: int = MINUTE_SECONDS) -> Rollup:
+    key = int(at.timestamp() // seconds), arm
     rollup = rollups.get(key)
     if rollup is None:
-        rollup = rollups[key] = Rollup(start_of(at, seconds), seconds, version, variant)
+        version, variant, stood_in_for, covered_by = arm
+        rollup = rollups[key] = Rollup(
+            *(start_of(at, seconds), seconds, version, variant), stood_in_for=stood_in_for, covered_by=covered_by
+        )
     return rollup
 
 

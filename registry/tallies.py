@@ -116,7 +116,9 @@ class TallyCounter:
         row = predictions.c
         in_step = (row.at >= whose.step_began_at).label("in_step")
         is_canary = sa.and_(row.variant == "canary", row.version == whose.canary)
-        is_stable = sa.and_(row.variant == "stable", row.version == whose.stable, row.at >= whose.step_began_at)
+        # Where the stable version stood in, its latency holds the wait for the canary, whose failure has its own row.
+        on_its_own = sa.and_(row.variant == "stable", row.stood_in_for == "")
+        is_stable = sa.and_(on_its_own, row.version == whose.stable, row.at >= whose.step_began_at)
         wanted = (
             sa.select(row.variant, in_step, sa.func.count(), sa.func.max(row.at), *map(_exceeding, self.criteria))
             .where(row.id > above, row.at >= whose.began_at, sa.or_(is_canary, is_stable))

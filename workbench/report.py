@@ -146,12 +146,13 @@ def _traffic(client: ApiClient, traffic: Body, hours: float) -> Section:
     rows = [
         {
             "Version": arm["version"] or "none: refused before",
-            "As": arm["variant"] or "–",
+            "As": figures.arm_role(arm),
             "Requests": f"{arm['requests']:,}",
             "Share": percent(arm["share"]),
             **{name: f"{arm[name]:,.1f} ms" for name in ("p50", "p95", "p99") if arm[name] is not None},
             "Refused (4xx)": f"{arm['errors_4xx']:,}",
             "Failed (5xx)": f"{arm['errors_5xx']:,}",
+            "Covered by another": f"{arm['covered']:,}",
         }
         for arm in traffic["arms"]
     ]

@@ -8,6 +8,7 @@ from dashboards.figures.of_processes import process_name, process_resources
 from dashboards.figures.of_rollout import simulation_steps
 from dashboards.figures.of_time import quality_over_time
 from dashboards.figures.of_traffic import (
+    arm_role,
     canary_latency,
     simulation_outcomes,
     traffic_latency,
@@ -28,6 +29,7 @@ __all__ = [
     "PALETTES",
     "Palette",
     "Theme",
+    "arm_role",
     "canary_latency",
     "confidence_histogram",
     "confusion_heatmap",

@@ -61,7 +61,7 @@ def version_share(traffic: Mapping[str, Any], theme: Theme = "light") -> go.Figu
     if not arms:
         return nothing_yet(_SILENT, theme)
     shades = _arm_shades(arms, theme)
-    told = ", ".join(f"{_arm_name(arm)} {percent(arm['share'])}" for arm in arms[:3])
+    told = ", ".join(f"{arm['version']} ({arm_role(arm)}) {percent(arm['share'])}" for arm in arms[:3])
     figure = canvas(
         f"Who answered: {told}",
         theme,
@@ -69,8 +69,8 @@ def version_share(traffic: Mapping[str, Any], theme: Theme = "light") -> go.Figu
     )
     totals = {row["at"]: row["requests"] for row in traffic["series"]}
     for arm in arms:
-        rows = {row["at"]: row["requests"] for row in traffic["arm_series"] if _arm(row) == _arm(arm)}
-        name = _arm_name(arm)
+        rows = {row["at"]: row["requests"] - row["covered"] for row in traffic["arm_series"] if _arm(row) == _arm(arm)}
+        name = f"{arm['version']} ({arm_role(arm)})"
         figure.add_bar(
             x=list(totals),
             y=[rows.get(at, 0) / count if count else None for at, count in totals.items()],
@@ -99,7 +99,7 @@ def canary_latency(traffic: Mapping[str, Any], theme: Theme = "light", *, quanti
     )
     drawn = False
     for variant, shade in (("stable", colours.first), ("canary", colours.second)):
-        rows = {row["at"]: row[quantile] for row in traffic["arm_series"] if _arm(row) == (trial[variant], variant)}
+        rows = {row["at"]: row[quantile] for row in traffic["arm_series"] if _arm(row) == (trial[variant], variant, "")}
         drawn = drawn or bool(rows)
         moments = [row["at"] for row in traffic["series"]]
         _line(figure, moments, [rows.get(at) for at in moments], f"{variant} {trial[variant]}", shade)
@@ -153,22 +153,25 @@ def _over_time(figure: go.Figure, traffic: Mapping[str, Any]) -> go.Figure:
     return figure
 
 
-def _arm(row: Mapping[str, Any]) -> tuple[str, str]:
-    return row["version"], row["variant"]
+def _arm(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    return row["version"], row["variant"], row["stood_in_for"]
 
 
-def _arm_name(arm: Mapping[str, Any]) -> str:
-    return f"{arm['version']} ({arm['variant']})"
+def arm_role(arm: Mapping[str, Any]) -> str:
+    """As what an arm answered: "stable", or "stable in place of canary"; a dash where nobody was chosen yet."""
+    if not arm["stood_in_for"]:
+        return str(arm["variant"] or "–")
+    return f"{arm['variant']} in place of {arm['stood_in_for']}"
 
 
-def _arm_shades(arms: Sequence[Mapping[str, Any]], theme: Theme) -> dict[tuple[str, str], str]:
+def _arm_shades(arms: Sequence[Mapping[str, Any]], theme: Theme) -> dict[tuple[str, str, str], str]:
     """Blue and orange for the busiest stable and canary; what else answered gets the colours that are left."""
     colours = palette(theme)
     meant = {"stable": colours.first, "canary": colours.second}
     spare = [colours.third, colours.fourth, colours.neutral, colours.bad]
-    shades: dict[tuple[str, str], str] = {}
+    shades: dict[tuple[str, str, str], str] = {}
     for arm in arms:
-        shade = meant.pop(arm["variant"], None)
+        shade = None if arm["stood_in_for"] else meant.pop(arm["variant"], None)
         shades[_arm(arm)] = shade or spare[len(shades) % len(spare)]
     return shades
 

@@ -39,6 +39,8 @@ def logged(**changes: Any) -> dict[str, Any]:
         "word_sample": [],
         "expected_correct": None,
         "expected_entities": None,
+        "stood_in_for": "",
+        "covered_by": "",
     }
     return row | changes
 

@@ -21,6 +21,7 @@ from registry.rollout import current_rollout
 from registry.trials import latest_trial
 from registry.versions import register
 from tests.builders import a_version
+from tests.dashboards.traffic_log import logged, write_log
 from tests.workbench.world import BOTH, PLACES, TEXTS, World
 from workbench import browser
 
@@ -439,6 +440,21 @@ def test_drift_and_traffic_are_drawn_when_requests_came_in(two_versions: World) 
         assert not page.exception
         assert page.dataframe[-1].value["Models loaded"][0].startswith("1.0.0 in 0.0")
         assert "95\u00a0% of answers within 200 ms" in list(page.table[0].value["Limit"])
+
+
+def test_traffic_says_that_the_stable_version_stood_in_for_the_canary(two_versions: World) -> None:
+    failed = {"version": "1.1.0", "variant": "canary", "status": 500, "latency_ms": 1_000.0, "covered_by": "stable"}
+    with two_versions.database.transaction() as connection:
+        write_log(connection, [logged()] * 3 + [logged(**failed), logged(latency_ms=1_020.0, stood_in_for="canary")])
+    with visiting(two_versions, "traffic", "viewer") as page:
+        assert not page.exception
+        assert "version 1.0.0 answered **once in place of the canary**" in words(page)
+        assert "Requests 4" in words(page)
+        assert "Server errors 0.00" in words(page)
+        arms = page.dataframe[-1].value.set_index("As")
+        assert list(arms.index) == ["stable", "stable in place of canary", "canary"]
+        assert list(arms["Covered by another"]) == [0, 0, 1]
+        assert list(arms["Share"]) == ["75.0\u00a0%", "25.0\u00a0%", "0.0\u00a0%"]
 
 
 # --- Access ---

@@ -41,6 +41,9 @@ def page() -> None:
         )
         return
     _draw_totals(total)
+    for arm in body["arms"]:
+        if arm["stood_in_for"]:
+            st.warning(_stood_in(arm), icon=":material/swap_horiz:")
     if body["trial"]:
         st.subheader("The canary's trial", anchor=False)
         draw_verdict(body["trial"])
@@ -91,6 +94,16 @@ def _milliseconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
 
 
+def _stood_in(arm: Body) -> str:
+    times = "once" if arm["requests"] == 1 else f"{arm['requests']:,} times"
+    absent = arm["stood_in_for"]
+    return (
+        f"The {arm['variant']} version {arm['version']} answered **{times} in place of the {absent}**, which failed, "
+        f"took too long or was not loaded. Callers got an answer. Failures count against the {absent}; the time lost "
+        f"on it does not count against {arm['version']}."
+    )
+
+
 def _process(process: Body) -> Body:
     held = process["memory_bytes"]
     loads = ", ".join(f"{version} in {_seconds(value)}" for version, value in sorted(process["load_seconds"].items()))
@@ -111,7 +124,7 @@ def _seconds(value: float) -> str:
 def _arm(arm: Body) -> Body:
     return {
         "Version": arm["version"] or "–",
-        "As": arm["variant"] or "–",
+        "As": figures.arm_role(arm),
         "Requests": arm["requests"],
         "Share": percent(arm.get("share")),
         "Median": _milliseconds(arm["p50"]),
@@ -119,4 +132,5 @@ def _arm(arm: Body) -> Body:
         "99 % within": _milliseconds(arm["p99"]),
         "Refused (4xx)": arm["errors_4xx"],
         "Failed (5xx)": arm["errors_5xx"],
+        "Covered by another": arm["covered"],
     }
