@@ -20,7 +20,7 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(BIN)/.installed: requirements.txt pyproject.toml
+$(BIN)/.installed: requirements.txt pyproject.toml $(wildcard registry/kernels/*)
 	@$(PYTHON) --version > /dev/null 2>&1 || { echo "Python 3.11 is needed: install it, or name it with 'make PYTHON=...'"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing the locked dependencies (4.1 GB on disk; the first time takes a minute)"
@@ -146,4 +146,4 @@ lock: $(BIN)/.installed ## Resolve the dependencies anew into requirements.txt
 	  --no-annotate -q -o deploy/requirements/mlflow.txt
 
 clean: ## Remove the environment and the caches, never NER_HOME
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts
+	@rm -rf .venv registry/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis test-artifacts

@@ -1,5 +1,8 @@
 # Answers and writes: no TensorFlow, no screens.
 FROM python:3.11-slim-bookworm AS build
+# What tags in compiled code (registry/kernels) is built here; the compiler stays behind.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir uv==0.13.9
 COPY deploy/requirements/api.txt requirements.txt

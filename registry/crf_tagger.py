@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ner.predictions import ConfidenceKind, Tagged
-from ner.tags import TokenSpan, decode_tags, split_tag
+from ner.tags import split_tag
 from registry.calibration import Calibration
-from registry.crf import Crf, best_tags, marginals
+from registry.crf import Crf
+from registry.decoding import SharedSpan, open_decoder
 from registry.reading import Reading, ScoredTokenSpan, placed, read_text
 from registry.windows import Window
 
@@ -30,7 +31,7 @@ class CrfTagger(ABC, Generic[PreparedT]):
     def __init__(self, crf: Crf, calibration: Calibration | None) -> None:
         self._crf = crf
         self._calibration = calibration or Calibration()
-        self._start_tags = [number for number, tag in enumerate(crf.tags) if split_tag(tag)[0] == "B"]
+        self._decode = open_decoder(crf, self._calibration)
         self.labels = tuple(dict.fromkeys(label for _, label in map(split_tag, crf.tags) if label))
 
     @abstractmethod
@@ -38,13 +39,11 @@ class CrfTagger(ABC, Generic[PreparedT]):
         """What the network reads of one text."""
 
     @abstractmethod
-    def _known(self, prepared: PreparedT) -> NDArray[np.bool_]:
+    def _known(self, prepared: PreparedT) -> list[bool]:
         """For each token of a text, whether the model knows the word."""
 
     @abstractmethod
-    def _emit(
-        self, prepared: Sequence[PreparedT], batch: Sequence[Place], lengths: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
+    def _emit(self, prepared: Sequence[PreparedT], batch: Sequence[Place]) -> NDArray[np.float32]:
         """Scores of tags for the windows of a batch: (windows, tokens, tags)."""
 
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
@@ -68,21 +67,14 @@ class CrfTagger(ABC, Generic[PreparedT]):
     ) -> Iterator[tuple[list[ScoredTokenSpan], float]]:
         """For each window its spans, and how many entities are to be expected to start in its core."""
         lengths = np.array([window.length for _, window in batch], dtype=np.int32)
-        emissions = self._emit(prepared, batch, lengths)
-        paths = best_tags(self._crf, emissions, lengths)
-        spans = [
-            decode_tags([self._crf.tags[tag] for tag in path[:length].tolist()])
-            for path, length in zip(paths, lengths, strict=True)
-        ]
-        shares = marginals(*self._calibration.tempered(self._crf, emissions), lengths, spans)
-        starts = shares.tags[:, :, self._start_tags].sum(axis=2)
-        for place, (_, window) in enumerate(batch):
-            core = slice(window.core_first - window.first, window.core_end - window.first)
-            confidences = self._confidences(spans[place], shares.spans[place])
-            yield placed(window, spans[place], confidences), float(starts[place, core].sum())
+        decoded = self._decode(self._emit(prepared, batch), lengths)
+        for (_, window), spans, starts in zip(batch, decoded.spans, decoded.starts, strict=True):
+            core = starts[window.core_first - window.first : window.core_end - window.first]
+            yield placed(window, [self._calibrated(span) for span in spans]), float(core.sum())
 
-    def _confidences(self, spans: Sequence[TokenSpan], shares: Sequence[float]) -> list[float]:
-        return [self._calibration.confidence(label, share) for (_, _, label), share in zip(spans, shares, strict=True)]
+    def _calibrated(self, span: SharedSpan) -> SharedSpan:
+        first, end, label, share = span
+        return first, end, label, self._calibration.confidence(label, share)
 
 
 def _batches(places: Sequence[Place]) -> list[list[Place]]:

@@ -34,7 +34,7 @@ class _Words:
     """The surfaces of a text, and which of them the tokenizer has pieces for."""
 
     surfaces: list[str]
-    is_known: NDArray[np.bool_]
+    is_known: list[bool]
 
 
 class EncoderTagger(CrfTagger[_Words]):
@@ -73,20 +73,18 @@ class EncoderTagger(CrfTagger[_Words]):
             else []
         )
         known = [bool(piece.ids) and self._unknown_id not in piece.ids for piece in pieces]
-        return _Words(reading.surfaces, np.array(known, dtype=bool))
+        return _Words(reading.surfaces, known)
 
-    def _known(self, prepared: _Words) -> NDArray[np.bool_]:
+    def _known(self, prepared: _Words) -> list[bool]:
         return prepared.is_known
 
-    def _emit(
-        self, prepared: Sequence[_Words], batch: Sequence[Place], lengths: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
+    def _emit(self, prepared: Sequence[_Words], batch: Sequence[Place]) -> NDArray[np.float32]:
         words = [prepared[number].surfaces[window.first : window.end] for number, window in batch]
         parts = [(place, *part) for place, surfaces in enumerate(words) for part in self._encode(surfaces)]
         cases = [piece_cases(encoding, words[place][first:]) for place, first, encoding in parts]
         logits = self._run([encoding for _, _, encoding in parts], cases)
         # A word of which the tokenizer leaves nothing is outside, whatever stands around it.
-        emissions = np.zeros((len(batch), int(lengths.max()), len(self._crf.tags)), dtype=np.float32)
+        emissions = np.zeros((len(batch), max(map(len, words)), len(self._crf.tags)), dtype=np.float32)
         emissions[:, :, self._crf.tags.index("O")] = 10.0
         for (place, first, encoding), rows in zip(parts, logits, strict=True):
             seen: set[int] = set()

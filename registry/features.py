@@ -21,6 +21,8 @@ from ner.errors import BrokenPackage
 
 FeatureRows: TypeAlias = NDArray[np.int32]
 """One row of ids for each word: shape (words, columns)."""
+WordRow: TypeAlias = bytes
+"""The row of one word, as the bytes of its int32 ids: what a word is known by where rows are kept."""
 
 PADDING = 0
 UNKNOWN = 1
@@ -30,6 +32,7 @@ PIECES = len(PREFIXES) + len(SUFFIXES) + 1
 CHARACTERS = 16
 COLUMNS = 1 + PIECES + CHARACTERS
 _CACHED_WORDS = 65_536
+_UNKNOWN_WORD = np.int32(UNKNOWN).tobytes()
 
 
 def normalise(word: str) -> str:
@@ -134,6 +137,23 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(names, start=UNKNOWN + 1)}
 
 
+def columns_of_words(rows: Sequence[WordRow]) -> FeatureRows:
+    """Rows of words as an array (words, columns)."""
+    return np.frombuffer(b"".join(rows), dtype=np.int32).reshape(-1, COLUMNS)
+
+
+def rows_of_words(columns: FeatureRows) -> list[WordRow]:
+    """The opposite of `columns_of_words`."""
+    whole = np.ascontiguousarray(columns, dtype=np.int32)
+    rows: list[WordRow] = whole.view(f"V{whole.shape[1] * whole.itemsize}").ravel().tolist()
+    return rows
+
+
+def is_known(row: WordRow) -> bool:
+    """Whether the vocabulary holds the word itself."""
+    return row[:4] != _UNKNOWN_WORD
+
+
 class Featuriser:
     """Turns words into rows of ids. Rows are cached per word; safe to share between threads."""
 
@@ -143,10 +163,13 @@ class Featuriser:
 
     def rows(self, words: Sequence[str]) -> FeatureRows:
         """Ids of shape (len(words), COLUMNS)."""
-        joined = b"".join(map(self._row, words))
-        return np.frombuffer(joined, dtype=np.int32).reshape(-1, COLUMNS)
+        return columns_of_words(self.word_rows(words))
 
-    def _describe(self, word: str) -> bytes:
+    def word_rows(self, words: Iterable[str]) -> list[WordRow]:
+        """The row of each word: the same object for the same word, as long as it is cached."""
+        return list(map(self._row, words))
+
+    def _describe(self, word: str) -> WordRow:
         row = np.zeros(COLUMNS, dtype=np.int32)
         row[0] = self.vocabulary.words.get(normalise(word), UNKNOWN)
         row[1 : 1 + PIECES] = [self.vocabulary.pieces.get(part, UNKNOWN) for part in pieces(word)]

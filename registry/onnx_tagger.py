@@ -13,11 +13,19 @@ from registry.bilstm import RECURRENT, WORDS, Bilstm
 from registry.calibration import load_calibration
 from registry.crf import load_crf
 from registry.crf_tagger import CrfTagger, Place
-from registry.features import UNKNOWN, FeatureRows, Featuriser, load_vocabulary
+from registry.features import (
+    COLUMNS,
+    FeatureRows,
+    Featuriser,
+    WordRow,
+    columns_of_words,
+    is_known,
+    load_vocabulary,
+)
 from registry.reading import Reading
 
 
-class OnnxTagger(CrfTagger[FeatureRows]):
+class OnnxTagger(CrfTagger[Sequence[WordRow]]):
     """Tags with the network, `crf.json` and `vocabulary.json` of a package folder. Safe to share between threads.
 
     Confidences are the CRF's span marginals, calibrated where the package holds a `calibration.json`.
@@ -33,19 +41,14 @@ class OnnxTagger(CrfTagger[FeatureRows]):
         if self._network.tags != len(self._crf.tags):
             raise BrokenPackage(f"{folder}: the network and crf.json do not have the same number of tags.")
 
-    def _prepare(self, reading: Reading) -> FeatureRows:
-        return self._featuriser.rows(reading.surfaces)
+    def _prepare(self, reading: Reading) -> list[WordRow]:
+        return self._featuriser.word_rows(reading.surfaces)
 
-    def _known(self, prepared: FeatureRows) -> NDArray[np.bool_]:
-        return np.asarray(prepared[:, 0] != UNKNOWN)
+    def _known(self, prepared: Sequence[WordRow]) -> list[bool]:
+        return [is_known(row) for row in prepared]
 
-    def _emit(
-        self, prepared: Sequence[FeatureRows], batch: Sequence[Place], lengths: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        padded = np.zeros((len(batch), int(lengths.max()), prepared[0].shape[1]), dtype=np.int32)
-        for place, (number, window) in enumerate(batch):
-            padded[place, : window.length] = prepared[number][window.first : window.end]
-        return self._network.emit(padded, lengths)
+    def _emit(self, prepared: Sequence[Sequence[WordRow]], batch: Sequence[Place]) -> NDArray[np.float32]:
+        return self._network.read([prepared[number][window.first : window.end] for number, window in batch])
 
 
 class Network(Protocol):
@@ -55,6 +58,9 @@ class Network(Protocol):
 
     def emit(self, rows: FeatureRows, lengths: NDArray[np.int32]) -> NDArray[np.float32]:
         """Scores of tags: (sentences, tokens, tags) for rows of (sentences, tokens, columns)."""
+
+    def read(self, sentences: Sequence[Sequence[WordRow]]) -> NDArray[np.float32]:
+        """The same for sentences that are not padded, the tokens those of the longest."""
 
 
 def open_network(folder: Path) -> Network:
@@ -75,6 +81,14 @@ class WholeNetwork:
         """See `Network`."""
         emissions: NDArray[np.float32] = self._session.run(None, {"rows": rows, "lengths": lengths})[0]
         return emissions
+
+    def read(self, sentences: Sequence[Sequence[WordRow]]) -> NDArray[np.float32]:
+        """See `Network`."""
+        lengths = np.array([len(words) for words in sentences], dtype=np.int32)
+        rows = np.zeros((len(sentences), int(lengths.max()), COLUMNS), dtype=np.int32)
+        for padded, words in zip(rows, sentences, strict=True):
+            padded[: len(words)] = columns_of_words(words)
+        return self.emit(rows, lengths)
 
 
 def open_session(path: Path) -> onnxruntime.InferenceSession:

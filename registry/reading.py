@@ -4,11 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ner.predictions import ScoredSpan, Tagged
-from ner.tags import TokenSpan
 from ner.tokens import Token, tokenize, words
 from registry.features import word_hash
 from registry.windows import Window, windows
@@ -27,9 +23,7 @@ class Reading:
     surfaces: list[str]
     windows: list[Window]
 
-    def answer(
-        self, found: Iterable[ScoredTokenSpan], known: NDArray[np.bool_], expected: float | None = None
-    ) -> Tagged:
+    def answer(self, found: Iterable[ScoredTokenSpan], known: Sequence[bool], expected: float | None = None) -> Tagged:
         """Spans of all windows, in token indices of the text, to the answer. `known`: for each token."""
         spans: list[ScoredSpan] = []
         covered = 0
@@ -39,7 +33,7 @@ class Reading:
                 start, stop = self.tokens[first][0], self.tokens[end - 1][1]
                 spans.append(ScoredSpan(start, stop, label, confidence))
                 covered = end
-        unknown = len(known) - int(known.sum())
+        unknown = len(known) - sum(known)
         return Tagged(tuple(spans), len(self.tokens), unknown, _word_sample(self.surfaces, known), expected)
 
 
@@ -49,18 +43,18 @@ def read_text(text: str) -> Reading:
     return Reading(tokens, words(text, tokens), windows(text, tokens))
 
 
-def placed(window: Window, spans: Sequence[TokenSpan], confidences: Sequence[float]) -> list[ScoredTokenSpan]:
+def placed(window: Window, spans: Iterable[ScoredTokenSpan]) -> list[ScoredTokenSpan]:
     """Spans of a window that are its to answer, in token indices of the text."""
     return [
         (window.first + start, window.first + end, label, confidence)
-        for (start, end, label), confidence in zip(spans, confidences, strict=True)
+        for start, end, label, confidence in spans
         if window.core_first <= window.first + start < window.core_end
     ]
 
 
-def _word_sample(surfaces: Sequence[str], known: NDArray[np.bool_]) -> tuple[int, ...]:
+def _word_sample(surfaces: Sequence[str], known: Sequence[bool]) -> tuple[int, ...]:
     """Up to `SAMPLED_WORDS` words, evenly spread over the text, as hashes that say whether the model knows them."""
-    words, are_known = surfaces, known.tolist()
+    words, are_known = surfaces, known
     if len(surfaces) > SAMPLED_WORDS:
         places = [index * len(surfaces) // SAMPLED_WORDS for index in range(SAMPLED_WORDS)]
         words, are_known = [surfaces[place] for place in places], [are_known[place] for place in places]

@@ -31,12 +31,14 @@ def turned_places(tokens: int, lengths: Sequence[int] | NDArray[np.integer]) -> 
 class Packed:
     """Steps of sequences in rows without the padding: those of step t are the rows from `starts[t]` to `starts[t + 1]`.
 
-    `steps` and `sequences` say of each row what it is; `turned` is the row of the same step from the sequence's end.
+    `steps` and `sequences` say of each row what it is, `words` where that is when the sequences follow one another
+    (past a sequence's end, 0); `turned` is the row of the same step from the sequence's end.
     """
 
     starts: list[int]
     steps: Places
     sequences: Places
+    words: Places
     turned: Places
 
 
@@ -46,6 +48,9 @@ def pack(tokens: int, lengths: Sequence[int] | NDArray[np.integer]) -> Packed:
     starts = np.concatenate([[0], np.cumsum(counts)])
     steps = np.repeat(np.arange(tokens), counts)
     sequences = np.arange(len(steps)) - starts[steps]
-    ends = np.asarray(lengths, dtype=np.intp)[sequences]
-    turned = np.where(steps < ends, ends - 1 - steps, steps)
-    return Packed(starts.tolist(), steps, sequences, starts[turned] + sequences)
+    every = np.asarray(lengths, dtype=np.intp)
+    ends = every[sequences]
+    is_inside = steps < ends
+    turned = np.where(is_inside, ends - 1 - steps, steps)
+    words = np.where(is_inside, (np.cumsum(every) - every)[sequences] + steps, 0)
+    return Packed(starts.tolist(), steps, sequences, words, starts[turned] + sequences)

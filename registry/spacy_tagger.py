@@ -66,12 +66,13 @@ class SpacyTagger:
                 batch = places[begin : begin + _BATCH_WINDOWS]
                 docs = [make_doc(self._language, *_words(readings[number], window)) for number, window in batch]
                 for (number, window), path in zip(batch, self._paths(docs), strict=True):
-                    spans = [(first, end, self._renamed.get(label, label)) for first, end, label in path.spans]
-                    found[number].extend(placed(window, spans, path.confidences))
+                    scored = zip(path.spans, path.confidences, strict=True)
+                    spans = [(*span[:2], self._renamed.get(span[2], span[2]), share) for span, share in scored]
+                    found[number].extend(placed(window, spans))
         return [reading.answer(spans, self._known(reading)) for reading, spans in zip(readings, found, strict=True)]
 
-    def _known(self, reading: Reading) -> NDArray[np.bool_]:
-        return np.array([normalise(word) in self._words for word in reading.surfaces], dtype=bool)
+    def _known(self, reading: Reading) -> list[bool]:
+        return [normalise(word) in self._words for word in reading.surfaces]
 
     def _paths(self, docs: Sequence[Doc]) -> list["_Path"]:
         """Step through all documents at once, one token each."""

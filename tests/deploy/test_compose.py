@@ -157,7 +157,9 @@ def test_a_dockerfile_takes_no_argument_and_sets_only_what_everybody_may_read(do
 @pytest.mark.slow
 @pytest.mark.skipif(not CI, reason="It installs a hundred packages; it is tried where CI=true.")
 def test_the_api_images_steps_work_in_a_clean_folder(tmp_path: Path) -> None:
-    """The build stage line by line, with `/venv` and the working folder below `tmp_path`; no engine is needed."""
+    """The build stage line by line, with `/venv` and the working folder below `tmp_path`; no engine is needed.
+
+    The compiler that the stage fetches is this machine's own."""
     build = (ROOT / "deploy" / "api.Dockerfile").read_text().split("\nFROM ")[1]
     work, venv = tmp_path / "build", tmp_path / "venv"
     work.mkdir()
@@ -167,14 +169,14 @@ def test_the_api_images_steps_work_in_a_clean_folder(tmp_path: Path) -> None:
             *sources, target = rest.split()
             for source in sources:
                 _copy(ROOT / source, work / target if target != "./" else work / source)
-        elif word == "RUN":
+        elif word == "RUN" and not rest.startswith("apt-get"):
             # What is on this machine already need not be fetched again; an image has no cache to look into.
             step = rest.replace("/venv", str(venv)).replace("--no-cache-dir ", "").replace("--no-cache ", "")
             step = step.replace("python -m venv", f"{sys.executable} -m venv")
             done = subprocess.run(step, shell=True, cwd=work, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr[-2000:]
     script = (
-        "import importlib.util, api.main, registry.onnx_tagger; "
+        "import importlib.util, api.main, registry.onnx_tagger, registry._kernels; "
         "print([name for name in ('tensorflow', 'keras', 'mlflow', 'streamlit', 'gradio', 'torch', 'pytest') "
         "if importlib.util.find_spec(name)])"
     )

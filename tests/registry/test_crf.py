@@ -1,8 +1,6 @@
 """The CRF against brute force: every tag sequence is enumerated."""
 
-import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,61 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner.errors import BrokenPackage
-from ner.tags import TokenSpan, decode_tags, tag_names
-from registry.crf import (
-    Crf,
-    Emissions,
-    Lengths,
-    best_tags,
-    constrained,
-    iob2_constraints,
-    load_crf,
-    marginals,
-    span_probabilities,
-)
-
-Case = tuple[Crf, Emissions, Lengths]
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """A ragged batch with scores from near to far."""
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    tags = tag_names(["a", "b"][: draw(st.integers(1, 2))])
-    spread = draw(st.sampled_from([0.0, 1.0, 5.0, 40.0]))
-    lengths = np.array(draw(st.lists(st.integers(1, 5), min_size=1, max_size=4)))
-    size = len(tags)
-    crf = constrained(tags, *(spread * random.normal(size=shape) for shape in [(size, size), size, size]))
-    return crf, spread * random.normal(size=(len(lengths), lengths.max(), size)), lengths
-
-
-def _sequences(crf: Crf, scores: Emissions) -> Iterator[tuple[tuple[int, ...], float]]:
-    """Every allowed tag sequence with its score."""
-    for path in itertools.product(range(len(crf.tags)), repeat=len(scores)):
-        score = crf.start[path[0]] + crf.end[path[-1]] + sum(row[tag] for row, tag in zip(scores, path, strict=True))
-        score += sum(crf.transitions[pair] for pair in itertools.pairwise(path))
-        if np.isfinite(score):
-            yield path, float(score)
-
-
-def _enumerated(crf: Crf, scores: Emissions) -> dict[TokenSpan, float]:
-    """The probability of every span that occurs in any allowed sequence."""
-    every = list(_sequences(crf, scores))
-    best = max(score for _, score in every)
-    total = sum(np.exp(score - best) for _, score in every)
-    shares: dict[TokenSpan, float] = {}
-    for path, score in every:
-        for span in decode_tags([crf.tags[tag] for tag in path]):
-            shares[span] = shares.get(span, 0.0) + float(np.exp(score - best) / total)
-    return shares
+from ner.tags import tag_names
+from registry.crf import best_tags, constrained, iob2_constraints, load_crf, marginals, span_probabilities
+from tests.registry.enumeration import Case, cases, enumerated, sequences
 
 
 @given(cases())
 @settings(max_examples=60, deadline=None)
-def test_the_best_tags_score_as_high_as_the_best_of_all_sequences(case: Case) -> None:
+def test_the_best_tags_score_as_high_as_the_best_of_allsequences(case: Case) -> None:
     crf, emissions, lengths = case
     for path, scores, length in zip(best_tags(crf, emissions, lengths), emissions, lengths, strict=True):
-        every = dict(_sequences(crf, scores[:length]))
+        every = dict(sequences(crf, scores[:length]))
         found = tuple(int(tag) for tag in path[:length])
         assert every[found] == pytest.approx(max(every.values()), abs=1e-9)
         assert not path[length:].any()
@@ -75,7 +29,7 @@ def test_the_best_tags_score_as_high_as_the_best_of_all_sequences(case: Case) ->
 @settings(max_examples=60, deadline=None)
 def test_span_probabilities_equal_enumeration(case: Case) -> None:
     crf, emissions, lengths = case
-    expected = [_enumerated(crf, scores[:length]) for scores, length in zip(emissions, lengths, strict=True)]
+    expected = [enumerated(crf, scores[:length]) for scores, length in zip(emissions, lengths, strict=True)]
     found = span_probabilities(crf, emissions, lengths, [list(shares) for shares in expected])
     for shares, probabilities in zip(expected, found, strict=True):
         assert probabilities == pytest.approx(list(shares.values()), abs=1e-9)
@@ -146,7 +100,7 @@ def test_tag_probabilities_are_those_of_enumeration_and_b_tags_sum_to_the_expect
     found = marginals(crf, emissions, lengths, [[] for _ in lengths])
     starts = [number for number, tag in enumerate(crf.tags) if tag.startswith("B-")]
     for shares, scores, length in zip(found.tags, emissions, lengths, strict=True):
-        every = list(_sequences(crf, scores[:length]))
+        every = list(sequences(crf, scores[:length]))
         best = max(score for _, score in every)
         weights = [np.exp(score - best) for _, score in every]
         expected = np.zeros((length, len(crf.tags)))
@@ -154,5 +108,5 @@ def test_tag_probabilities_are_those_of_enumeration_and_b_tags_sum_to_the_expect
             expected[np.arange(length), path] += weight / sum(weights)
         assert shares[:length] == pytest.approx(expected, abs=1e-9)
         assert not shares[length:].any()
-        entities = sum(_enumerated(crf, scores[:length]).values())
+        entities = sum(enumerated(crf, scores[:length]).values())
         assert shares[:, starts].sum() == pytest.approx(entities, abs=1e-9)

@@ -35,6 +35,7 @@ def test_a_packed_row_knows_its_step_and_the_same_step_from_the_end(lengths: lis
     for number, length in enumerate(lengths):
         for step in range(length):
             row = rows[step, number]
+            assert packed.words[row] == sum(lengths[:number]) + step
             assert packed.starts[step] <= row < packed.starts[step + 1]
             assert packed.turned[row] == rows[length - 1 - step, number]
 
