@@ -233,7 +233,7 @@ def _move_on(connection: Connection, document: Row[Any], spans: Sequence[EntityS
     revision = document.revision + 1
     settled = {"gold": pairs_of(spans), "gold_revision": revision} if is_gold else {}
     connection.execute(_documents.update().where(_documents.c.id == document.id).values(revision=revision, **settled))
-    note_labels_again(connection, [document._mapping], [noted_labels(connection, document.id)], [labels_of(spans)])
+    note_labels_again(connection, [document], [noted_labels(connection, document.id)], [labels_of(spans)])
 
 
 def _is_settled(connection: Connection, document_id: str, spans: Sequence[EntitySpan], required: int) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,9 +13,10 @@ from annotation.search_index import note_labels_again
 from annotation.stored import CORRECTIONS, labels_of, pairs_of, spans_of
 from ner import tables
 from ner.database import utc_now
+from ner.row_sets import insert_rows, is_among, update_rows
 
 _documents, _revisions = tables.documents, tables.revisions
-_ROWS = 500
+_ROWS = 2000
 _AGAIN = "relabelled "
 
 
@@ -59,14 +61,14 @@ def restate(
     connection: Connection, identifiers: Sequence[str], rewrite_of: Callable[[str], Rewrite], *, lock: bool = False
 ) -> Iterator[list[Restated]]:
     """The documents that a rewriting touches, some at a time. `rewrite_of` gives the rewriting of a document."""
-    names = ("id", "dataset_id", "position", "text", "revision", "gold_revision")
-    columns: list[sa.ColumnElement[Any]] = [_documents.c[name] for name in names]
     for first in range(0, len(identifiers), _ROWS):
-        chunk = identifiers[first : first + _ROWS]
-        chosen = sa.select(*columns).where(_documents.c.id.in_(chunk)).order_by(_documents.c.position)
-        rows = connection.execute(chosen.with_for_update() if lock else chosen).all()
-        answers = _answers(connection, chunk)
-        found = [_restated(row, answers[row.id], rewrite_of(row.id)) for row in rows if row.id in answers]
+        are_chosen = is_among(connection, _documents.c.id, identifiers[first : first + _ROWS])
+        if lock:
+            # On its own, so that what is read next holds what others said while this waited for them.
+            locked = sa.select(_documents.c.id).where(are_chosen).order_by(_documents.c.position)
+            connection.execute(locked.with_for_update())
+        rows = connection.execute(_answers().where(are_chosen))
+        found = (_restated(list(group), rewrite_of(name)) for name, group in groupby(rows, lambda row: row.id))
         yield [one for one in found if one.is_touched]
 
 
@@ -75,7 +77,7 @@ def store(connection: Connection, touched: Iterable[Restated], operation: str) -
     now = utc_now()
     revisions: list[dict[str, Any]] = []
     updates: list[dict[str, Any]] = []
-    relabelled: list[Restated] = []
+    noted: list[tuple[Row[Any], set[str], set[str]]] = []
     for one in touched:
         document = one.document
         revision, gold, gold_revision = document.revision, None, document.gold_revision
@@ -86,52 +88,44 @@ def store(connection: Connection, touched: Iterable[Restated], operation: str) -
                 revisions.append(_revision(document, revision, answer, stored, operation) | {"created_at": now})
                 gold_revision = revision if answer.revision == document.gold_revision else gold_revision
             gold = stored if answer.revision == document.gold_revision else gold
-        told = {"the_id": document.id, "revision": revision, "gold": gold, "gold_revision": gold_revision}
+        told = {"id": document.id, "revision": revision, "gold": gold, "gold_revision": gold_revision}
         updates.append(told)
-        if labels_of(one.before) != labels_of(one.after):
-            relabelled.append(one)
-    if revisions:
-        connection.execute(_revisions.insert(), revisions)
-        connection.execute(_documents.update().where(_documents.c.id == sa.bindparam("the_id")), updates)
-    note_labels_again(
-        connection,
-        [one.document._mapping for one in relabelled],
-        [labels_of(one.before) for one in relabelled],
-        [labels_of(one.after) for one in relabelled],
-    )
+        had, has = labels_of(one.before), labels_of(one.after)
+        if had != has:
+            noted.append((document, had, has))
+    insert_rows(connection, _revisions, revisions)
+    update_rows(connection, _documents, "id", updates)
+    if noted:
+        documents, before, after = zip(*noted, strict=True)
+        note_labels_again(connection, documents, before, after)
 
 
-def _answers(connection: Connection, identifiers: Sequence[str]) -> dict[str, list[Answer]]:
-    """For each document the answers that count, in their order."""
+def _answers() -> sa.Select[Any]:
+    """Each document with the answers that may count, in their order."""
     counts = sa.or_(
         _revisions.c.revision == _documents.c.revision,
         _revisions.c.revision == _documents.c.gold_revision,
         _revisions.c.kind.in_(CORRECTIONS),
     )
     columns: list[sa.ColumnElement[Any]] = [
-        *(_revisions.c[name] for name in ("document_id", "revision", "author", "kind", "spans")),
-        _documents.c.revision.label("newest"),
-        _documents.c.gold_revision,
+        *(_documents.c[name] for name in ("id", "dataset_id", "position", "text", "revision", "gold_revision")),
+        *(_revisions.c[name] for name in ("author", "kind", "spans")),
+        _revisions.c.revision.label("said_in"),
     ]
-    rows = connection.execute(
-        sa.select(*columns)
-        .join(_documents, _documents.c.id == _revisions.c.document_id)
-        .where(_revisions.c.document_id.in_(identifiers), counts)
-        .order_by(_revisions.c.document_id, _revisions.c.revision)
-    ).all()
-    last = {(row.document_id, row.author): row.revision for row in rows if row.kind in CORRECTIONS}
-    found: dict[str, list[Answer]] = {}
-    for row in rows:
-        is_own = row.kind in CORRECTIONS and last[row.document_id, row.author] == row.revision
-        if is_own or row.revision in (row.newest, row.gold_revision):
-            answer = Answer(row.revision, row.author, row.kind, spans_of(row.spans))
-            found.setdefault(row.document_id, []).append(answer)
-    return found
+    joined = sa.select(*columns).join(_revisions, _revisions.c.document_id == _documents.c.id).where(counts)
+    return joined.order_by(_documents.c.position, _documents.c.id, _revisions.c.revision)
 
 
-def _restated(row: Row[Any], answers: list[Answer], rewrite: Rewrite) -> Restated:
-    written = [(answer, rewrite(row.text, answer)) for answer in answers]
-    return Restated(row, written)
+def _restated(rows: Sequence[Row[Any]], rewrite: Rewrite) -> Restated:
+    """A document of its rows: of each author the newest correction counts, and the newest and the gold revision."""
+    last = {row.author: row.said_in for row in rows if row.kind in CORRECTIONS}
+    told = [
+        Answer(row.said_in, row.author, row.kind, spans_of(row.spans))
+        for row in rows
+        if row.said_in in (row.revision, row.gold_revision)
+        or (row.kind in CORRECTIONS and last[row.author] == row.said_in)
+    ]
+    return Restated(rows[0], [(answer, rewrite(rows[0].text, answer)) for answer in told])
 
 
 def _revision(document: Row[Any], revision: int, answer: Answer, stored: list[Any], operation: str) -> dict[str, Any]:

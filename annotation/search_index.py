@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from annotation.literals import SHORTEST, Clause
 from ner import tables
+from ner.row_sets import insert_rows, is_among
 
 _documents, _labels = tables.documents, tables.document_labels
 _TEXT_TABLE = "search_text"
@@ -41,24 +42,37 @@ def note_labels(connection: Connection, documents: Iterable[Mapping[Any, Any]], 
         for document, held in zip(documents, labels, strict=True)
         for label in sorted(held)
     ]
-    if rows:
-        connection.execute(_labels.insert(), rows)
+    insert_rows(connection, _labels, rows)
 
 
 def note_labels_again(
     connection: Connection,
-    documents: Sequence[Mapping[Any, Any]],
+    documents: Sequence[Row[Any]],
     before: Sequence[set[str]],
     after: Sequence[set[str]],
 ) -> None:
     """Note the labels that documents have after a change in place of those that they had before."""
-    lost = defaultdict(list)
+    lost: dict[str, list[str]] = defaultdict(list)
+    renamed: dict[tuple[str, str], list[str]] = defaultdict(list)
+    came: list[set[str]] = []
     for document, old, new in zip(documents, before, after, strict=True):
-        for label in old - new:
-            lost[label].append(document["id"])
+        gone, come = sorted(old - new), sorted(new - old)
+        # A label in place of another needs no look at whether the document exists, which is half of an insert.
+        for pair in zip(gone, come, strict=False):
+            renamed[pair].append(document.id)
+        for label in gone[len(come) :]:
+            lost[label].append(document.id)
+        came.append(set(come[len(gone) :]))
     for label, ids in lost.items():
-        connection.execute(_labels.delete().where(_labels.c.label == label, _labels.c.document_id.in_(ids)))
-    note_labels(connection, documents, [new - old for old, new in zip(before, after, strict=True)])
+        connection.execute(_labels.delete().where(_labels.c.label == label, _are_of(connection, ids)))
+    for (label, other), ids in renamed.items():
+        update = _labels.update().where(_labels.c.label == label, _are_of(connection, ids))
+        connection.execute(update.values(label=other))
+    note_labels(connection, [document._mapping for document in documents], came)
+
+
+def _are_of(connection: Connection, document_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    return is_among(connection, _labels.c.document_id, document_ids)
 
 
 def noted_labels(connection: Connection, document_id: str) -> set[str]:
