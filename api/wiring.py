@@ -6,8 +6,10 @@ import logging
 import os
 import socket
 import sys
+import threading
 from dataclasses import dataclass, field
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from annotation.capture import keep_text
@@ -23,6 +25,7 @@ from api.redis_link import RedisLink
 from api.reporting import Reporter
 from api.serving import Serving, TaggerLoader
 from api.shadow import Shadow
+from dashboards.trial import trial
 from ner.database import Database
 from ner.disk import RoomWatch
 from ner.errors import InvalidSetting
@@ -78,10 +81,21 @@ class Wiring:
         self.gauges.start()
         self.reporter.start()
         self.shadow.start()
+        threading.Thread(target=self._count_trial, name="first-count", daemon=True).start()
         # What is there now stays: collecting garbage need not look at it again and again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GARBAGE)
+
+    def _count_trial(self) -> None:
+        """Count what the canary has been asked so far, so that nobody has to wait for it who looks first."""
+        if self.serving.lineup.rollout.canary is None:
+            return
+        try:
+            with self.database.reading() as connection:
+                trial(connection, counters=self.counters)
+        except sa.exc.SQLAlchemyError:
+            _LOG.warning("The canary's requests could not be counted yet; the first look at them will.")
 
     async def stop(self) -> None:
         """Stop what `start` began; what waits to be logged is written first."""

@@ -38,9 +38,11 @@ def window_start(now: dt.datetime, hours: float) -> dt.datetime:
     return start_of(now - dt.timedelta(hours=hours), seconds)
 
 
-def recent_rollups(connection: Connection, hours: float, *, version: str | None = None) -> list[Rollup]:
-    """The roll-ups of the last `hours`."""
-    return read_rollups(connection, since=window_start(utc_now(), hours), version=version)
+def recent_rollups(
+    connection: Connection, hours: float, *, version: str | None = None, only: str | None = None
+) -> list[Rollup]:
+    """The roll-ups of the last `hours`. `only`: see `read_rollups`."""
+    return read_rollups(connection, since=window_start(utc_now(), hours), version=version, only=only)
 
 
 def grouped(pairs: Iterable[tuple[Key, Rollup]]) -> dict[Key, Rollup]:
@@ -48,7 +50,10 @@ def grouped(pairs: Iterable[tuple[Key, Rollup]]) -> dict[Key, Rollup]:
     sums: dict[Key, Rollup] = {}
     for key, rollup in pairs:
         if key not in sums:
-            sums[key] = Rollup(rollup.at, rollup.seconds, rollup.version, rollup.variant)
+            version, variant, stood_in_for, covered_by = rollup.arm
+            sums[key] = Rollup(
+                *(rollup.at, rollup.seconds, version, variant), stood_in_for=stood_in_for, covered_by=covered_by
+            )
         sums[key].add(rollup)
     return sums
 

@@ -107,7 +107,7 @@ def _sums(documents: Sequence[Sequence[int]]) -> Iterator[tuple[str, float]]:
 
 
 def _estimated(connection: Connection, since: dt.datetime, by: Stretch) -> dict[tuple[str, dt.datetime], Score]:
-    by_hour = bucketed(read_rollups(connection, since=since), _DAY_SECONDS)
+    by_hour = bucketed(read_rollups(connection, since=since, only="sums"), _DAY_SECONDS)
     sums = grouped(
         ((rollup.version, _start(dt.datetime.fromtimestamp(day, dt.UTC), by)), rollup) for day, rollup in by_hour
     )

@@ -70,7 +70,7 @@ def _f1_on_traffic(connection: Connection, record: VersionRecord, now: dt.dateti
 
 def _f1_estimate(connection: Connection, record: VersionRecord, now: dt.datetime) -> Figure | None:
     total = Rollup(now, 0, record.version, "")
-    for rollup in recent_rollups(connection, HOURS, version=record.version):
+    for rollup in recent_rollups(connection, HOURS, version=record.version, only="sums"):
         total.add(rollup)
     found = estimated_quality(total.histogram("sums"))
     if found is None or found["documents"] < FEWEST_ESTIMATED:

@@ -42,7 +42,7 @@ def traffic(
     now = utc_now()
     since = window_start(now, hours)
     width = _bucket_seconds(hours)
-    placed = bucketed(read_rollups(connection, since=since), width)
+    placed = _placed(read_rollups(connection, since=since, only="latency_ms"), width)
     buckets = grouped((start, one) for start, one in placed if not one.covered_by)
     total = grouped((None, one) for one in buckets.values()).get(None, _NOTHING)
 
@@ -66,6 +66,12 @@ def traffic(
         "processes": _resources(read_samples(connection, since=since), width, now),
         "trial": trial(connection, policy, counters=counters),
     }
+
+
+def _placed(rollups: Sequence[Rollup], width: int) -> Placed:
+    """One roll-up for each bucket and arm: all sums are sums of these, so that the many are added up once."""
+    buckets = grouped(((start, one.arm), one) for start, one in bucketed(rollups, width))
+    return [(start, one) for (start, _), one in buckets.items()]
 
 
 def _arms(placed: Placed, total: Rollup, seconds: float) -> list[dict[str, Any]]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from ner.predictions import Tagged
-from ner.tables import captured_texts, predictions
+from ner.tables import captured_texts, predictions, rollups
 from registry.prediction_log import entity_facts
+from registry.rollups import HOUR_SECONDS, MINUTE_SECONDS, start_of
 
 Counts = NDArray[np.int64]
 TENTHS = 10
@@ -57,21 +58,36 @@ def traffic_window(
 ) -> tuple[Window, int]:
     """The answers of `version` since a moment, and how many there were; `kept`: only those whose text was kept.
 
-    Of more than 20,000 an even selection is read, so that a busy day costs no more than a quiet one.
+    Of more than 20,000 an even selection is read, so that a busy day costs no more than a quiet one; how many there
+    were is then told to the failures of one minute (of one hour, beyond two days).
     """
-    asked = sa.and_(predictions.c.version == version, predictions.c.at >= since, predictions.c.status < _FIRST_FAILURE)
+    asked = sa.and_(predictions.c.version == version, predictions.c.at >= since)
     if kept:
         texts = sa.select(captured_texts.c.request_id).where(captured_texts.c.at >= since)
         asked = sa.and_(asked, predictions.c.request_id.in_(texts))
-    total = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(asked)).scalar_one()
-    stride = max(1, -(-total // MOST_DOCUMENTS))
+    # Failures are among these: without a look at the status the index alone counts them.
+    logged = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(asked)).scalar_one()
+    stride = max(1, -(-logged // MOST_DOCUMENTS))
     columns = ("characters", "tokens", "unknown_tokens", "entities", "confidences", "word_sample", "id")
     rows = connection.execute(
         sa.select(*(predictions.c[name] for name in columns))
-        .where(asked, predictions.c.id % stride == 0)
+        .where(asked, predictions.c.id % stride == 0, predictions.c.status < _FIRST_FAILURE)
         .order_by(predictions.c.id)
     )
-    return _window([tuple(row) for row in rows]), total
+    window = _window([tuple(row) for row in rows])
+    return window, len(window) if stride == 1 else logged - _failures(connection, version, since)
+
+
+def _failures(connection: Connection, version: str, since: dt.datetime) -> int:
+    """Failures of a version since the minute or hour that `since` lies in."""
+    counts = sa.select(sa.func.coalesce(sa.func.sum(rollups.c.errors_4xx + rollups.c.errors_5xx), 0))
+    begun = sa.or_(
+        *(
+            sa.and_(rollups.c.seconds == seconds, rollups.c.at >= start_of(since, seconds))
+            for seconds in (MINUTE_SECONDS, HOUR_SECONDS)
+        )
+    )
+    return int(connection.scalar(counts.where(rollups.c.version == version, begun)) or 0)
 
 
 def _window(rows: Sequence[tuple[Any, ...]]) -> Window:

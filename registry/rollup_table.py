@@ -38,15 +38,30 @@ def write_rollups(connection: Connection, rollups: Iterable[Rollup]) -> None:
 
 
 def read_rollups(
-    connection: Connection, *, since: dt.datetime, until: dt.datetime | None = None, version: str | None = None
+    connection: Connection,
+    *,
+    since: dt.datetime,
+    until: dt.datetime | None = None,
+    version: str | None = None,
+    only: str | None = None,
 ) -> list[Rollup]:
-    """Roll-ups whose minute or hour begins in [since, until), oldest first; several may share a minute."""
-    asked = sa.select(*(_rollups.c[name] for name in _FIELDS)).where(_rollups.c.at >= since)
+    """Roll-ups whose minute or hour begins in [since, until), oldest first; several may share a minute. `only` names
+    the one histogram that is wanted: the others are then neither sent nor added up.
+    """
+    columns = [_rollups.c[name] if name != "counts" or only is None else _part(only) for name in _FIELDS]
+    asked = sa.select(*columns).where(_rollups.c.at >= since)
     if until is not None:
         asked = asked.where(_rollups.c.at < until)
     if version is not None:
         asked = asked.where(_rollups.c.version == version)
-    return [_rollup(row) for row in connection.execute(asked.order_by(_rollups.c.at))]
+    found = [_rollup(row) for row in connection.execute(asked.order_by(_rollups.c.at))]
+    for rollup in found if only is not None else ():
+        rollup.counts = {only: rollup.counts or {}}  # type: ignore[dict-item]
+    return found
+
+
+def _part(name: str) -> sa.ColumnElement[Any]:
+    return _rollups.c.counts[name].label("counts")
 
 
 def fold_minutes(connection: Connection, *, now: dt.datetime | None = None) -> int:

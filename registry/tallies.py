@@ -64,8 +64,8 @@ Counters = dict[tuple[Criterion, ...], "TallyCounter"]
 class TallyCounter:
     """Counts a trial again and again, reading each time only what was logged since.
 
-    Rows get their numbers before they are committed, so what was logged in the last half minute is always read anew.
-    Any thread may ask.
+    PostgreSQL numbers rows before they are committed, so what was logged in the last half minute is always read anew
+    there. SQLite has one writer, whose numbers are committed in their order. Any thread may ask.
     """
 
     criteria: Sequence[Criterion]
@@ -83,8 +83,8 @@ class TallyCounter:
     def _count(self, connection: Connection, whose: Trialled) -> Tallies:
         self._turn_to(whose)
         highest = connection.scalar(sa.select(sa.func.max(predictions.c.id))) or 0
-        self._settle(connection, whose)
         self._marks.append((time.monotonic(), highest))
+        self._settle(connection, whose)
         recent = self._read(connection, whose, self._counted_to, None)
         return self._tallies(_added(self._sums, recent))
 
@@ -103,8 +103,9 @@ class TallyCounter:
         self._whose = whose
 
     def _settle(self, connection: Connection, whose: Trialled) -> None:
-        """Count for good what had been logged half a minute ago."""
-        before = time.monotonic() - _SETTLED_SECONDS
+        """Count for good what nothing can be added to any more."""
+        in_flight_seconds = 0.0 if connection.dialect.name == "sqlite" else _SETTLED_SECONDS
+        before = time.monotonic() - in_flight_seconds
         settled = self._counted_to
         while self._marks and self._marks[0][0] <= before:
             settled = self._marks.popleft()[1]
@@ -121,9 +122,12 @@ class TallyCounter:
         is_stable = sa.and_(on_its_own, row.version == whose.stable, row.at >= whose.step_began_at)
         wanted = (
             sa.select(row.variant, in_step, sa.func.count(), sa.func.max(row.at), *map(_exceeding, self.criteria))
-            .where(row.id > above, row.at >= whose.began_at, sa.or_(is_canary, is_stable))
+            .where(row.at >= whose.began_at, sa.or_(is_canary, is_stable))
             .group_by(row.variant, in_step)
         )
+        # A young trial on an old log is found by its moments; the number would lead through all that was ever logged.
+        if above:
+            wanted = wanted.where(row.id > above)
         if up_to is not None:
             wanted = wanted.where(row.id <= up_to)
         sums = _Sums.empty(len(self.criteria))

@@ -1,7 +1,9 @@
 """The screens as one server: the Streamlit workbench at `/`, the Gradio demos at `/demo`. They call the API by HTTP."""
 
 import asyncio
+import importlib
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,6 +20,7 @@ from ner.settings import Settings, load_settings
 from workbench.browser import address
 from workbench.demos.demo import mount_demo
 
+_LOG = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).parent / "entry" / "visit.py"
 
 
@@ -31,12 +34,21 @@ def create_screens(api_url: str, *beside: AbstractAsyncContextManager[object]) -
             for companion in beside:
                 await stack.enter_async_context(companion)
             await stack.enter_async_context(streamlit.lifespan()(app))
+            threading.Thread(target=_preload, name="preload", daemon=True).start()
             yield
 
     screens = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     mount_demo(screens, api_url)
     screens.mount("/", streamlit)
     return screens
+
+
+def _preload() -> None:
+    """Load what draws the pages, once the server answers: at the first visit it would take longer than any page."""
+    try:
+        importlib.import_module("workbench.preload").preload()
+    except Exception:
+        _LOG.exception("What draws the pages could not be loaded yet; the first page that needs it will.")
 
 
 def log_as_configured() -> None:

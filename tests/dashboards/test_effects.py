@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboards.effects import Estimate, largest_gap, mix_distance, ratio, shift, vocabulary_overlap
+from dashboards.effects import Estimate, _resampled_totals, largest_gap, mix_distance, ratio, shift, vocabulary_overlap
 from dashboards.windows import Window
 
 
@@ -81,3 +81,13 @@ def test_the_distance_is_the_known_one_when_mixes_are_disjoint_or_equal() -> Non
     now = np.tile([[1, 0]], (500, 1))
     assert mix_distance(now, np.array([0, 5_000])).size == pytest.approx(1)
     assert mix_distance(now, np.array([5_000, 0])).size == 0
+
+
+def test_a_mix_drawn_by_kinds_of_rows_spreads_as_one_drawn_row_by_row() -> None:
+    generator = np.random.default_rng(3)
+    now = generator.multinomial(4, [0.5, 0.3, 0.2], size=3_000)
+    row_by_row = [now[generator.integers(len(now), size=len(now))].sum(axis=0) for _ in range(1_000)]
+    by_kind = _resampled_totals(now, generator)
+    assert by_kind.sum(axis=1) == pytest.approx(4.0 * len(now))
+    assert by_kind.mean(axis=0) == pytest.approx(np.mean(row_by_row, axis=0), rel=0.01)
+    assert by_kind.std(axis=0) == pytest.approx(np.std(row_by_row, axis=0), rel=0.25)

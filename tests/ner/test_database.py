@@ -1,3 +1,4 @@
+import json
 import threading
 
 import pytest
@@ -70,3 +71,11 @@ def test_an_error_of_the_database_does_not_quote_what_it_was_given(database: Dat
         for _ in range(2):
             connection.execute(tables.switches.insert().values(**row))
     assert "a private text" not in str(raised.value)
+
+
+@pytest.mark.parametrize("stored", ['{"f1": NaN}', '{"text": "\\ud800"}'])
+def test_json_is_read_as_the_standard_library_reads_it(stored: str) -> None:
+    database = Database("sqlite://")
+    asked = sa.select(sa.literal_column(f"'{stored}'", type_=sa.JSON()))
+    with database.reading() as connection:
+        assert repr(connection.scalar(asked)) == repr(json.loads(stored))

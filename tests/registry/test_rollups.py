@@ -215,3 +215,15 @@ def test_moments_are_written_and_read_as_they_are(database: Database) -> None:
     with database.transaction() as connection:
         write_rollups(connection, [rollup])
     assert _read(database) == [rollup]
+
+
+@pytest.mark.parametrize("name", ["latency_ms", "sums", "entities", "nothing of the kind"])
+def test_one_histogram_alone_is_the_same_as_among_all(database: Database, name: str) -> None:
+    _write(database, _rows(7, 60, minutes=3), batch=20)
+    with database.reading() as connection:
+        found = read_rollups(connection, since=NOON - dt.timedelta(days=30), only=name)
+    whole = _read(database)
+    assert [one.counts for one in found] == [{name: one.histogram(name)} for one in whole]
+    assert [(one.arm, one.requests, one.cached) for one in found] == [
+        (one.arm, one.requests, one.cached) for one in whole
+    ]
