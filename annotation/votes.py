@@ -22,8 +22,8 @@ def answers_of(connection: Connection, document_id: str) -> Answers:
     return _newest(_corrections().where(_revisions.c.document_id == document_id), connection).get(document_id, {})
 
 
-def answers_in(connection: Connection, dataset: str) -> list[tuple[str, Answers]]:
-    """(text, answers) of every document of the dataset that somebody corrected. Raises NotFound."""
+def answers_in(connection: Connection, dataset: str) -> list[tuple[str, str, Answers]]:
+    """(id, text, answers) of every document of the dataset that somebody corrected. Raises NotFound."""
     rules = load_dataset(connection, dataset)
     found = _newest(
         _corrections()
@@ -36,7 +36,7 @@ def answers_in(connection: Connection, dataset: str) -> list[tuple[str, Answers]
         .where(_documents.c.dataset_id == rules.id)
         .order_by(_documents.c.position)
     )
-    return [(row.text, found[row.id]) for row in rows if row.id in found]
+    return [(row.id, row.text, found[row.id]) for row in rows if row.id in found]
 
 
 def ask_people(connection: Connection, dataset: str, annotators_required: int, actor: str) -> None:

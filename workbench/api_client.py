@@ -196,6 +196,10 @@ class ApiClient(Operations, Desk):
         """How far people agree on the documents that two or more of them corrected."""
         return self._get(f"datasets/{quote(dataset, safe='')}/agreement")
 
+    def gamma(self, dataset: str) -> Body:
+        """How far people agree as gamma: of everybody, each label, each pair, and the least agreed documents."""
+        return self._get(f"datasets/{quote(dataset, safe='')}/agreement/gamma")
+
     def ask_people(self, dataset: str, annotators_required: int) -> Body:
         """How many people must agree before a document of the dataset is gold."""
         path = f"/api/v1/datasets/{quote(dataset, safe='')}/people"

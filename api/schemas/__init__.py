@@ -97,7 +97,15 @@ from api.schemas.rollout import (
     VersionShape,
 )
 from api.schemas.shape import LARGEST, Confidence, Shape
-from api.schemas.team import AgreementShape, DecisionRequest, NewDataset, PairShape, PeopleRequest, RulesShape
+from api.schemas.team import (
+    AgreementShape,
+    DecisionRequest,
+    GammaAgreementShape,
+    NewDataset,
+    PairShape,
+    PeopleRequest,
+    RulesShape,
+)
 
 __all__ = [
     "LARGEST",
@@ -146,6 +154,7 @@ __all__ = [
     "ErrorResponse",
     "ExamplesShape",
     "FindingShape",
+    "GammaAgreementShape",
     "GateShape",
     "HealthResponse",
     "ImportResult",

@@ -50,3 +50,32 @@ class AgreementShape(BaseModel):
     why_not: str | None
     pairs: list[PairShape]
     waiting: int = Field(description="Documents that wait for a decision.")
+
+
+class GammaShape(BaseModel):
+    gamma: float | None = Field(description="1: the same; 0: as chance. Null where it is undefined.")
+    interval: tuple[float, float] | None = Field(description="95 %, of the draws of chance; not of other documents.")
+    draws: int
+    spans: int
+    why_not: str | None
+
+
+class PairGammaShape(BaseModel):
+    left: str
+    right: str
+    documents: int
+    whole: GammaShape
+
+
+class DocumentGammaShape(BaseModel):
+    document_id: str
+    gamma: float = Field(description="Against the chance of the whole dataset.")
+
+
+class GammaAgreementShape(BaseModel):
+    shared: int = Field(description="Documents that two people or more corrected.")
+    documents: int = Field(description="Of them, those that were measured.")
+    whole: GammaShape
+    per_label: dict[str, GammaShape] = Field(description="Of each label's spans alone, so of their places.")
+    pairs: list[PairGammaShape]
+    least_agreed: list[DocumentGammaShape]

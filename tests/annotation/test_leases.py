@@ -113,7 +113,7 @@ def test_a_reviewer_decides_what_people_do_not_agree_on(database: Database, tmp_
         found, reason, remaining = next_disagreement(connection, "news")
         assert found is not None
         assert (found.id, reason, remaining) == (first, "ada and bo do not agree.", 1)
-        assert answers_in(connection, "news")[0] == ("Document 0", {"ada": (A,), "bo": (B,)})
+        assert answers_in(connection, "news")[0][1:] == ("Document 0", {"ada": (A,), "bo": (B,)})
     with database.transaction() as connection:
         decided = {"base_revision": 2, "spans": [B], "operation_id": "decision 1", "author": "cy"}
         saved = save_decision(connection, first, **decided)  # type: ignore[arg-type]

@@ -112,6 +112,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/tasks/{document_id}"): "annotator",
     ("DELETE", "/api/v1/tasks/{document_id}/lease"): "annotator",
     ("GET", "/api/v1/datasets/{name}/agreement"): "reviewer",
+    ("GET", "/api/v1/datasets/{name}/agreement/gamma"): "reviewer",
     ("PUT", "/api/v1/datasets/{name}/people"): "engineer",
     ("POST", "/api/v1/datasets"): "engineer",
     ("POST", "/api/v1/documents/{document_id}/decision"): "reviewer",

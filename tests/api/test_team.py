@@ -4,6 +4,8 @@ import json
 import uuid
 from typing import Any
 
+import pytest
+
 from tests.api.rooms import Room
 
 
@@ -68,6 +70,25 @@ def test_a_disagreement_is_measured_and_decided(room: Room) -> None:
     assert _next(room, reviewer, order="disagreements")["document"] is None
     refused = room.client.get("/api/v1/tasks/next", params={"dataset": "news", "order": "disagreements"}, headers=ada)
     assert refused.status_code == 403
+
+
+def test_gamma_is_measured_for_everybody_pairs_labels_and_documents(room: Room) -> None:
+    _dataset(room, 3, "John Smith and Mary Jones met in the old town of Rome")
+    ada, bo = (room.headers("annotator", name=name) for name in ("ada", "bo"))
+    for person, end in ((ada, 4), (bo, 10)):
+        assert _save(room, _next(room, person), person, end).status_code == 201
+    path, reviewer = "/api/v1/datasets/news/agreement/gamma", room.headers("reviewer")
+
+    measured = room.client.get(path, headers=reviewer).json()
+    assert (measured["shared"], measured["documents"], measured["whole"]["spans"]) == (1, 1, 2)
+    # |0 - 0| + |4 - 10| over 4 + 10 characters, squared, is the disorder; chance gives more.
+    low, high = measured["whole"]["interval"]
+    assert 0 < low <= measured["whole"]["gamma"] <= high < 1
+    assert measured["per_label"]["per"]["gamma"] == measured["whole"]["gamma"]
+    assert [(one["left"], one["right"], one["documents"]) for one in measured["pairs"]] == [("ada", "bo", 1)]
+    assert [one["gamma"] for one in measured["least_agreed"]] == pytest.approx([measured["whole"]["gamma"]])
+    assert room.client.get(path, headers=reviewer).json() == measured
+    assert room.client.get("/api/v1/datasets/none/agreement/gamma", headers=reviewer).status_code == 404
 
 
 def test_what_the_version_is_least_sure_of_comes_with_its_reason(room: Room) -> None:

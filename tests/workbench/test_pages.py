@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 import workbench
 from annotation.corrections import save_correction
-from annotation.datasets import list_documents
+from annotation.datasets import get_document, list_documents
 from annotation.effort import note_effort
 from annotation.votes import ask_people
+from ner.documents import EntitySpan
 from ner.roles import Role
 from registry import runs
 from registry.alerts import Severity, raise_alert
@@ -574,6 +575,30 @@ def test_habits_and_checks_are_on_the_page_of_agreement(world: World) -> None:
         page.number_input(key="habits_percent").set_value(10).run()
         page.button(key="habits_set").click().run()
         assert "No document comes" not in words(page)
+
+
+def test_gamma_is_measured_when_somebody_asks_for_it(world: World) -> None:
+    world.add_dataset()
+    with world.database.transaction() as connection:
+        ask_people(connection, "news", 3, "eve")
+        document = list_documents(connection, "news")[0][0]
+        for author, spans in (("ada", [EntitySpan(0, 4, "per")]), ("bo", [EntitySpan(0, 4, "geo")])):
+            save_correction(
+                connection,
+                document.id,
+                base_revision=get_document(connection, document.id).revision,
+                spans=spans,
+                operation_id=f"correct as {author}",
+                author=author,
+            )
+    with visiting(world, "agreement", "reviewer") as page:
+        assert not any(one.label == "Gamma of everybody" for one in page.metric)
+        page.button(key="gamma_measure").click().run()
+        assert not page.exception
+        measured = next(one for one in page.metric if one.label == "Gamma of everybody")
+        assert "±" in measured.value
+        assert any("ada and bo" in list(table.value.get("Of", [])) for table in page.dataframe)
+        assert document.text in list(page.dataframe[2].value["Text"])
 
 
 def test_the_train_page_says_what_more_text_was_worth(two_versions: World) -> None:

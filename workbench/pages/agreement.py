@@ -5,6 +5,7 @@ import streamlit as st
 
 from workbench.api_client import Body
 from workbench.browser import Visitor, api, visitor
+from workbench.gamma_panel import draw_gamma
 from workbench.habits import draw_habits
 from workbench.layout import empty_state, heading
 from workbench.look import f1_with_interval, plural
@@ -26,6 +27,7 @@ def page() -> None:
     _draw_figures(measured)
     if measured["pairs"]:
         _draw_pairs(measured["pairs"])
+        draw_gamma(name)
     else:
         empty_state("Nobody can be compared yet", "Two people have to correct the same documents.")
     draw_habits(name, person)
