@@ -31,6 +31,17 @@ _SECRETS = ("secret", "token", "passphrase", "sealed")
 
 
 @dataclass(slots=True)
+class ErasurePreview:
+    """What `erase_person` would do now: rows by table that go, that get a pseudonym, and entries of the audit trail,
+    which keep the name.
+    """
+
+    deleted: dict[str, int] = field(default_factory=dict)
+    renamed: dict[str, int] = field(default_factory=dict)
+    audit_entries: int = 0
+
+
+@dataclass(slots=True)
 class ErasedPerson:
     """What became of a person's rows. `deleted` and `renamed` count them by table."""
 
@@ -53,6 +64,30 @@ def data_of(connection: Connection, name: str) -> dict[str, list[dict[str, Any]]
     if not found:
         raise NotFound(f"Nothing here is by '{name}'.")
     return found
+
+
+def preview_erasure(connection: Connection, name: str) -> ErasurePreview:
+    """What an erasure of the person would do; nothing is written. Raises NotFound where nothing is by them."""
+    preview = ErasurePreview()
+
+    def rows(column: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> int:
+        counted = sa.select(sa.func.count()).select_from(_table(column)).where(_is(column, name), *conditions)
+        return connection.scalar(counted) or 0
+
+    for column in _GOES:
+        _count(preview.deleted, column, rows(column))
+    for column in _signed():
+        stays = [sa.not_(_is(gone, name)) for gone in _GOES if gone.table is column.table]
+        _count(preview.renamed, column, rows(column, *stays))
+    theirs = sa.select(tables.users.c.id).where(tables.users.c.name == name)
+    held = sa.select(sa.func.count()).where(tables.passwords.c.user_id.in_(theirs))
+    _count(preview.deleted, tables.passwords.c.user_id, connection.scalar(held) or 0)
+    _count(preview.deleted, tables.users.c.name, rows(tables.users.c.name))
+    _count(preview.renamed, tables.api_keys.c.name, rows(tables.api_keys.c.name))
+    preview.audit_entries = rows(tables.audit.c.actor)
+    if not preview.deleted and not preview.renamed:
+        raise NotFound(f"Nothing here is by '{name}'.")
+    return preview
 
 
 def erase_person(connection: Connection, name: str, *, actor: str, reason: str) -> ErasedPerson:

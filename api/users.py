@@ -5,13 +5,13 @@ import datetime as dt
 
 from fastapi import Request
 
-from annotation.people import data_of, erase_person
+from annotation.people import data_of, erase_person, preview_erasure
 from api.bodies import refusals
 from api.links import address
 from api.roles import Called, Wired, guarded_router, role
 from api.schemas import SignInLink, UserList, UserRequest, UserShape
 from api.schemas.desk import EraseRequest
-from api.schemas.people import ErasedPersonShape, PersonData
+from api.schemas.people import ErasedPersonShape, ErasurePreviewShape, PersonData
 from ner.database import utc_now
 from registry import keys
 
@@ -55,6 +55,14 @@ def data(name: str, wiring: Wired) -> PersonData:
     """Everything that the person did and wrote here, row by row, for whoever asks what is kept of them."""
     with wiring.database.reading() as connection:
         return PersonData(tables=data_of(connection, name))
+
+
+@router.get("/{name}/erasure", response_model=ErasurePreviewShape, responses=refusals(404))
+@role("admin")
+def erasure(name: str, wiring: Wired) -> ErasurePreviewShape:
+    """What erasing the person would delete, put a pseudonym under, and leave. Nothing is written."""
+    with wiring.database.reading() as connection:
+        return ErasurePreviewShape(**dataclasses.asdict(preview_erasure(connection, name)))
 
 
 @router.post("/{name}/erase", response_model=ErasedPersonShape, responses=refusals(404, 409, 422))

@@ -191,6 +191,18 @@ class Operations(AlertOperations):
         """A link that signs that person in once: `{"url", "expires_at"}`."""
         return self._post(f"users/{quote(name, safe='')}/link")
 
+    def data_of(self, name: str) -> Body:
+        """Every row that names the person, by table."""
+        return cast(Body, self._get(f"users/{quote(name, safe='')}/data")["tables"])
+
+    def preview_erasure(self, name: str) -> Body:
+        """What erasing the person would do: `{"deleted", "renamed", "audit_entries"}`."""
+        return self._get(f"users/{quote(name, safe='')}/erasure")
+
+    def erase_person(self, name: str, reason: str) -> Body:
+        """Delete the person's account and put a pseudonym under what they answered."""
+        return self._post(f"users/{quote(name, safe='')}/erase", {"reason": reason})
+
     # --- demos ---
 
     def demos(self) -> list[Body]:

@@ -84,6 +84,12 @@ class PersonData(BaseModel):
     tables: dict[str, list[dict[str, Any]]] = Field(description="Rows that name the person, by table, without secrets.")
 
 
+class ErasurePreviewShape(BaseModel):
+    deleted: dict[str, int] = Field(description="Rows that would go, by table.")
+    renamed: dict[str, int] = Field(description="Rows that would have a pseudonym, by table.")
+    audit_entries: int = Field(description="Entries of the audit trail that keep the name.")
+
+
 class ErasedPersonShape(BaseModel):
     pseudonym: str = Field(description="What stands under their answers from now on.")
     deleted: dict[str, int] = Field(description="Rows that are gone, by table.")

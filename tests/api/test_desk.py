@@ -308,11 +308,16 @@ def test_a_person_is_told_what_is_kept_of_them_and_leaves_nothing_but_a_pseudony
     }
     assert not any("secret_hash" in row for row in kept["api_keys"])
 
+    assert news.client.get("/api/v1/users/zoë/erasure", headers=person).status_code == 403
+    assert news.client.get("/api/v1/users/nobody/erasure", headers=admin).status_code == 404
+    foretold = news.client.get("/api/v1/users/zoë/erasure", headers=admin).json()
     reason = {"reason": "asked for"}
     assert news.client.post("/api/v1/users/zoë/erase", json=reason, headers=person).status_code == 403
     assert news.client.post("/api/v1/users/root/erase", json=reason, headers=admin).status_code == 409
     erased = news.client.post("/api/v1/users/zoë/erase", json=reason, headers=admin).json()
     assert (erased["deleted"], erased["renamed"]["revisions"]) == ({"efforts": 4, "comments": 1, "preferences": 1}, 4)
+    assert (foretold["deleted"], foretold["renamed"]) == (erased["deleted"], erased["renamed"])
+    assert foretold["audit_entries"] == len(kept["audit"])
     with news.database.reading() as connection:
         for table in tables.metadata.sorted_tables:
             if table.name != "audit":

@@ -134,6 +134,7 @@ NEEDS: dict[tuple[str, str], Access] = {
     ("POST", "/api/v1/users"): "admin",
     ("POST", "/api/v1/users/{name}/link"): "admin",
     ("GET", "/api/v1/users/{name}/data"): "admin",
+    ("GET", "/api/v1/users/{name}/erasure"): "admin",
     ("POST", "/api/v1/users/{name}/erase"): "admin",
     ("PUT", "/api/v1/capture"): "admin",
     ("GET", "/api/v1/datasets/{name}/sources"): "viewer",

@@ -8,6 +8,7 @@ from workbench.api_client import ApiError, Body
 from workbench.browser import api, explain, visitor
 from workbench.layout import empty_state, heading
 from workbench.look import ago, as_moment, plural
+from workbench.person_dialogs import ask_erasure, tell_data, tell_erased
 
 EVERY_HOUR = {"1,000 an hour": 1000, "10,000 an hour": 10_000, "No limit": None}
 LIFETIMES = {"Never": None, "After 30 days": 30, "After a year": 365}
@@ -127,11 +128,22 @@ def _draw_people() -> None:
         pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-row", key="people_table"
     )
     chosen = [people[row]["name"] for row in picked["selection"]["rows"] if row < len(people)]
-    if st.button(
-        "Make a sign-in link", icon=":material/link:", disabled=not chosen, help="Choose a person in the table."
+    link_button, data_button, erase_button, _ = st.columns([1.3, 1.3, 1.3, 2], vertical_alignment="bottom")
+    help_ = None if chosen else "Choose a person in the table."
+    if link_button.button(
+        "Make a sign-in link", icon=":material/link:", disabled=not chosen, help=help_, width="stretch"
     ):
         _make_link(chosen[0])
         st.rerun()
+    if data_button.button(
+        "What is kept of them", icon=":material/folder_shared:", disabled=not chosen, help=help_, width="stretch"
+    ):
+        tell_data(chosen[0])
+    if erase_button.button(
+        "Erase the person", icon=":material/person_remove:", disabled=not chosen, help=help_, width="stretch"
+    ):
+        ask_erasure(chosen[0])
+    tell_erased()
 
 
 def _add_person(name: str, role: str) -> None:
