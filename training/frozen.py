@@ -17,7 +17,7 @@ from registry.ownership import COPIES, ownership_key, write_triggers
 from registry.recipes import Recipe
 from registry.runs import Run
 from registry.versions import list_versions
-from training.leaks import near_duplicates
+from training.leaks import near_duplicates, without_leaks
 from training.splits import Splits, part_of, split
 from training.validation import Before, Fault, validate_run
 
@@ -30,9 +30,9 @@ class Frozen:
     """`labels` are those that occur in the train part, sorted. Sequence taggers learn flat spans: of spans that nest
     or overlap the outermost ones, and `nested_left_out` counts the others. `corrections` are the documents of the
     train part that a person settled. `must_pass` is in no part. `leaks` are pairs of texts: one that was left out of
-    the train part, and the dev or test text that is nearly the same. `findings`: what the checks of the data found.
-    `judged`: the snapshot's documents, of those whose texts belong to the train part, of which only single spans were
-    judged."""
+    the train or dev part, and the text of a later part that is nearly the same. `findings`: what the checks of the
+    data found. `judged`: the snapshot's documents, of those whose texts belong to the train part, of which only single
+    spans were judged."""
 
     data_version: str
     parts: Splits[LabelledText]
@@ -87,15 +87,9 @@ def freeze_dataset(database: Database, settings: Settings, run: Run) -> Frozen:
 def cut(
     stored: Sequence[SnapshotDocument], flat: Mapping[str, LabelledText]
 ) -> tuple[Splits[LabelledText], list[tuple[str, str]]]:
-    """The parts, without must-pass examples, and without the train documents that are nearly the same as a dev or test
-    document; and those pairs of texts. `flat` holds each document's outermost spans, by id."""
-    parts = split([flat[document.document_id] for document in stored if not document.must_pass])
-    held = _texts([*parts.dev, *parts.test])
-    leaks = near_duplicates(_texts(parts.train), held)
-    pairs = [(parts.train[place].text, held[other]) for place, other in leaks]
-    left_out = {place for place, _ in leaks}
-    train = [document for place, document in enumerate(parts.train) if place not in left_out]
-    return dataclasses.replace(parts, train=train), pairs
+    """The parts, without must-pass examples, and without documents that are nearly the same as one of a later part; and
+    those pairs of texts. `flat` holds each document's outermost spans, by id."""
+    return without_leaks(split([flat[document.document_id] for document in stored if not document.must_pass]))
 
 
 def _snapshot(database: Database, settings: Settings, run: Run) -> tuple[str, list[SnapshotDocument]]:

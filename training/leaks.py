@@ -7,13 +7,22 @@ normalisation by which texts are split. Texts of fewer than eight words are left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from training.splits import normalise
+from training.splits import DocumentT, Splits, normalise
 
 RUN = 4
 FEWEST_WORDS = 8
 ALIKE = 0.8
 # A run that stands in more texts than this tells none of them apart.
 _COMMON = 200
+
+
+def without_leaks(parts: Splits[DocumentT]) -> tuple[Splits[DocumentT], list[tuple[str, str]]]:
+    """The parts without near-duplicates of what a later part holds: of a dev or test text in train, of a test text in
+    dev. And the pairs: a text that was left out, and the one that it is nearly the same as.
+    """
+    train, from_train = _apart(parts.train, [*parts.dev, *parts.test])
+    dev, from_dev = _apart(parts.dev, parts.test)
+    return Splits(train, dev, parts.test), [*from_train, *from_dev]
 
 
 def near_duplicates(texts: Sequence[str], references: Sequence[str]) -> list[tuple[int, int]]:
@@ -29,6 +38,13 @@ def near_duplicates(texts: Sequence[str], references: Sequence[str]) -> list[tup
         if best is not None:
             pairs.append((place, best))
     return pairs
+
+
+def _apart(documents: Sequence[DocumentT], held: Sequence[DocumentT]) -> tuple[list[DocumentT], list[tuple[str, str]]]:
+    leaks = near_duplicates([one.text for one in documents], [one.text for one in held])
+    left_out = {place for place, _ in leaks}
+    kept = [document for place, document in enumerate(documents) if place not in left_out]
+    return kept, [(documents[place].text, held[other].text) for place, other in leaks]
 
 
 def _most_alike(found: frozenset[int], runs: Sequence[frozenset[int]], holders: dict[int, list[int]]) -> int | None:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from ner.documents import EntitySpan, LabelledText, outermost
 from ner.tokens import align, tokenize
-from training.leaks import near_duplicates
+from training.leaks import without_leaks
 from training.splits import Splits, split
 
 FaultKind = Literal[
@@ -43,7 +43,7 @@ KINDS: Mapping[FaultKind, tuple[Severity, str]] = {
     "same text labelled differently": ("warns", "The answers contradict each other: settle one for each text."),
     "near-duplicate across parts": (
         "warns",
-        "Such texts are left out of the train part of a run, so scores stay honest: nothing has to be done.",
+        "Such texts are left out of the train or dev part of a run, so scores stay honest: nothing has to be done.",
     ),
     "few entities of a label": (
         "warns",
@@ -89,10 +89,7 @@ class Before:
 
 def validate(documents: Sequence[LabelledText], *, labels: Collection[str] | None = None) -> list[Fault]:
     """The faults of a file's documents, in the order of `FAULTS`. Without `labels` every label is known."""
-    parts = split(documents)
-    train, held = parts.train, [*parts.dev, *parts.test]
-    leaks = near_duplicates([one.text for one in train], [one.text for one in held])
-    pairs = [(train[place].text, held[other].text) for place, other in leaks]
+    _, pairs = without_leaks(split(documents))
     return _counted([*_document_faults(documents, labels), *_leak_faults(pairs)])
 
 
@@ -103,7 +100,7 @@ def validate_run(
     before: Before | None,
 ) -> list[Fault]:
     """The faults of a run's data, in the order of `FAULTS`: of its documents as people left them, of the parts they
-    were cut into, and against the data of the version before. `leaks`: pairs of texts, left out of train and held."""
+    were cut into, and against the data of the version before. `leaks`: pairs of texts: left out, of a later part."""
     found = [*_document_faults(documents, None), *_leak_faults(leaks), *_scarce_labels(parts)]
     if before is not None:
         found += _drift(documents, before)

@@ -56,18 +56,19 @@ def _text_in(part: str, stem: str) -> str:
     return next(text for text in pairs if part_of(text) == part)
 
 
-def test_a_train_text_is_left_out_when_a_test_text_is_nearly_the_same(
-    database: Database, settings: Settings, tmp_path: Path
+@pytest.mark.parametrize(("left_out", "kept"), [("train", "dev"), ("train", "test"), ("dev", "test")])
+def test_a_text_is_left_out_when_one_of_a_later_part_is_nearly_the_same(
+    database: Database, settings: Settings, tmp_path: Path, left_out: str, kept: str
 ) -> None:
     stem = (
         "Ada Byron said on Monday that the long talks about the river between the two banks will go on in Oslo "
         "until all of the ministers of both sides have signed what they wrote down"
     )
-    twins = [LabelledText(_text_in(part, stem), (EntitySpan(0, 9, "per"),)) for part in ("train", "test")]
+    twins = [LabelledText(_text_in(part, stem), (EntitySpan(0, 9, "per"),)) for part in (left_out, kept)]
     frozen = _frozen(database, settings, tmp_path, [_row(document) for document in [*small_corpus(), *twins]])
-    assert len(frozen.leaks) == 1
-    assert twins[0] not in frozen.parts.train
-    assert twins[1] in frozen.parts.test
+    assert frozen.leaks == [(twins[0].text, twins[1].text)]
+    assert twins[0] not in [*frozen.parts.train, *frozen.parts.dev, *frozen.parts.test]
+    assert twins[1] in getattr(frozen.parts, kept)
 
 
 def test_a_must_pass_example_is_in_no_part(database: Database, settings: Settings, tmp_path: Path) -> None:
