@@ -4,7 +4,7 @@ A verdict holds all that is needed to compute it again.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from registry.evidence import Tally, log_evidence, log_worse
@@ -58,21 +58,21 @@ def judge_rate(
     life = life if life is not None else canary
     needed = -math.log(false_alarm_rate)
     above = float(log_evidence(life.exceeded, life.requests, limit)[0]) if life.is_evidence else 0.0
+    known = RateVerdict(
+        verdict="not enough evidence",
+        reason="The canary has answered no request that could be counted.",
+        limit=limit,
+        false_alarm_rate=false_alarm_rate,
+        canary=canary,
+        life=life,
+        stable=stable,
+        log_above=above,
+        log_below=0.0,
+        log_worse_than_stable=None,
+        is_shared_outage=above >= needed and stable is not None,
+    )
     if not (canary.is_evidence and life.is_evidence):
-        reason = "The canary has answered no request that could be counted."
-        return RateVerdict(
-            "not enough evidence",
-            reason,
-            limit,
-            false_alarm_rate,
-            canary,
-            life,
-            stable,
-            above,
-            0.0,
-            None,
-            is_shared_outage=above >= needed and stable is not None,
-        )
+        return known
     below = float(log_evidence(canary.exceeded, canary.requests, limit)[1])
     beside = stable if stable is not None and stable.is_evidence else None
     is_alone = stable is None or (beside is None and alone_fails)
@@ -80,19 +80,14 @@ def judge_rate(
     verdict, reason = _decide(canary, life, beside, is_alone, limit, needed, above, below, worse, exceeding)
     is_outage = above >= needed and not is_alone and verdict == "not enough evidence"
     is_open = verdict == "not enough evidence" and not is_outage
-    return RateVerdict(
-        verdict,
-        reason,
-        limit,
-        false_alarm_rate,
-        canary,
-        life,
-        stable,
-        above,
-        below,
-        worse,
-        is_outage,
-        forecast(canary, limit, false_alarm_rate) if is_open else None,
+    return replace(
+        known,
+        verdict=verdict,
+        reason=reason,
+        log_below=below,
+        log_worse_than_stable=worse,
+        is_shared_outage=is_outage,
+        to_go=forecast(canary, limit, false_alarm_rate) if is_open else None,
     )
 
 
