@@ -28,7 +28,8 @@ _TICKET = "demo ticket"
 _TICKET_HOURS = 12
 _SHORTEST, _LONGEST = 8, 200
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?::\d{1,5})?")
-_ENDED = "This demo link has ended; ask whoever sent it for a new one."
+# Only whoever holds a link's whole token learns how it ended. What no token fits is one and the same to everybody.
+_UNKNOWN = "No demo opens with this link; check that the whole of it was copied, or ask whoever sent it for a new one."
 _demos = tables.demos
 
 
@@ -92,12 +93,17 @@ def create_demo(
 
 
 def find_demo(connection: Connection, secret: bytes, token: str) -> Demo:
-    """The demo that `token` opens. Raises NotSignedIn when the link does not work any more."""
+    """The demo that `token` opens. Raises NotSignedIn, with what happened and what to do, when it opens none now."""
     demo_id = fingerprint(secret, _PURPOSE, token)
-    is_alive = sa.and_(_demos.c.token_hash == demo_id, _demos.c.revoked_at.is_(None), _demos.c.expires_at > utc_now())
-    row = connection.execute(sa.select(_demos).where(is_alive)).first()
+    row = connection.execute(sa.select(_demos).where(_demos.c.token_hash == demo_id)).first()
     if row is None:
-        raise NotSignedIn(_ENDED)
+        raise NotSignedIn(_UNKNOWN)
+    if row.revoked_at is not None:
+        when = f"{row.revoked_at:%-d %B %Y, %H:%M} UTC"
+        raise NotSignedIn(f"This demo was closed on {when}; ask whoever sent you the link whether there is another.")
+    if row.expires_at <= utc_now():
+        when = f"{row.expires_at:%-d %B %Y, %H:%M} UTC"
+        raise NotSignedIn(f"This demo link expired on {when}; ask whoever sent it for a new one.")
     return _demo(row)
 
 

@@ -67,9 +67,19 @@ def test_a_link_ends_when_it_is_revoked_or_its_hour_has_come(room: Room) -> None
         path = f"/api/v1/demos/{revoked}"
         assert room.client.delete(path, headers=room.headers("engineer")).status_code == 204
 
-    for token in (first, second, "wrong", ""):
-        answer = _ask(room, token)
-        assert (answer.status_code, answer.json()["error"]["kind"]) == (401, "not_signed_in")
+    unknown = (
+        "No demo opens with this link; check that the whole of it was copied, or ask whoever sent it for a new one."
+    )
+    sentences = {
+        first: f"This demo was closed on {utc_now():%-d %B %Y}, ",
+        second: f"This demo link expired on {past:%-d %B %Y, %H:%M} UTC; ask whoever sent it for a new one.",
+        # Whoever does not hold a whole link learns nothing, not even that it was near one.
+        "wrong": unknown, first[:-1]: unknown, second + "A": unknown, revoked: unknown, "": unknown,
+    }  # fmt: skip
+    for token, sentence in sentences.items():
+        for answer in (_ask(room, token), _enter(room, token)):
+            assert (answer.status_code, answer.json()["error"]["kind"]) == (401, "not_signed_in")
+            assert answer.json()["error"]["message"].startswith(sentence)
 
 
 def _enter(room: Room, token: str, passphrase: str | None = None) -> Any:
