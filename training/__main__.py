@@ -31,9 +31,11 @@ def main() -> None:
 @click.option("--until-idle", is_flag=True, help="End when nothing waits any more: for machines that come and go.")
 def worker(until_idle: bool) -> None:
     """Take up training runs until SIGTERM or Ctrl-C."""
+    from training.waiting import wait_for_database
     from training.worker import work_until_stopped
 
     with _opened("worker") as (database, settings):
+        wait_for_database(database, settings)
         migrate(database)
         work_until_stopped(database, settings, until_idle=until_idle)
 
