@@ -58,16 +58,13 @@ def _draw_least_agreed(documents: list[Body]) -> None:
 
 
 def shown(value: Body) -> str:
-    """Gamma with the half of its interval, such as `0.76 ± 0.01`."""
-    if value["gamma"] is None:
-        return "–"
+    """Gamma with the half of its interval, such as `0.764 ± 0.012`."""
     low, high = value["interval"]
-    half = (high - low) / 2
-    return f"{value['gamma']:.2f} ± {half:.2f}" if half >= 0.005 else f"{value['gamma']:.3f} ± {max(half, 0.001):.3f}"
+    return f"{value['gamma']:.3f} ± {(high - low) / 2:.3f}"
 
 
 def _row(value: Body) -> Body:
-    return {"Spans": value["spans"], "Gamma": shown(value), "Why not": value["why_not"] or ""}
+    return {"Spans": value["spans"], "Gamma": shown(value) if value["gamma"] is not None else value["why_not"]}
 
 
 def _of_draws(value: Body) -> str:

@@ -59,12 +59,12 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "many.jsonl"
-        _write(arguments.corpora, arguments.documents, path)
-        with _database(arguments.server, Path(folder)) as database:
+        write_documents(arguments.corpora, arguments.documents, path)
+        with database_for(arguments.server, Path(folder)) as database:
             _drop_indexes(database)
             with patch.object(imports, "note_labels", lambda *_: None):
                 _import(database, path, "import without indexes", arguments.documents)
-        with _database(arguments.server, Path(folder)) as database:
+        with database_for(arguments.server, Path(folder)) as database:
             _import(database, path, "import", arguments.documents)
             _search(database, arguments.times)
             _rename(database)
@@ -101,7 +101,8 @@ def _rename(database: Database) -> None:
 
 
 @contextmanager
-def _database(server: str | None, folder: Path) -> Iterator[Database]:
+def database_for(server: str | None, folder: Path) -> Iterator[Database]:
+    """An empty database with its tables: in the folder, or in a schema of the server that is dropped at the end."""
     name = f"searching_{uuid.uuid4().hex[:8]}"
     if server is None:
         database = Database(f"sqlite:///{folder}/{name}.db")
@@ -135,7 +136,8 @@ def _drop_indexes(database: Database) -> None:
             connection.execute(sa.text("DROP INDEX ix_documents_text_trigrams"))
 
 
-def _write(corpora: Path, count: int, path: Path) -> None:
+def write_documents(corpora: Path, count: int, path: Path) -> None:
+    """A JSONL file of that many numbered sentences of the Groningen Meaning Bank with their spans."""
     train, _, _ = read_parts(corpora, next(corpus for corpus in CORPORA if corpus.name == "gmb"))
     with path.open("w", encoding="utf-8") as file:
         for number, document in enumerate(islice(cycle(train), count)):

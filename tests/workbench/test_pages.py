@@ -530,7 +530,7 @@ def test_a_snapshot_is_frozen_and_compared_with_the_one_before(world: World) -> 
     world.add_dataset()
     with visiting(world, "snapshots", "engineer") as page:
         next(button for button in page.button if button.label == "Freeze it now").click().run()
-        assert list(page.dataframe[0].value["Documents"]) == [27]
+        assert list(page.dataframe[0].value["Documents"]) == ["27"]
         with world.database.transaction() as connection:
             document = list_documents(connection, "news")[0][0]
             save_correction(

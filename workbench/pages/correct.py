@@ -57,7 +57,7 @@ def _is_where_it_opened(document: str | None, chosen: str, order: str) -> bool:
 def _pick(datasets: dict[str, Body], person: Visitor) -> tuple[str, str]:
     """The dataset, or the traffic, whose documents come, and in which order; with its progress beside them."""
     names = [name for name in datasets if name != "traffic"]
-    left, middle, right = st.columns([1, 1.9, 1.3], vertical_alignment="bottom")
+    left, middle, right = st.columns([1, 1.7, 1.5], vertical_alignment="bottom")
     options = [*names, TRAFFIC]
     if st.session_state.get("correct_basis") not in options:
         st.session_state.pop("correct_basis", None)
@@ -70,9 +70,10 @@ def _pick(datasets: dict[str, Body], person: Visitor) -> tuple[str, str]:
         )
     dataset = datasets.get("traffic" if chosen == TRAFFIC else chosen)
     if dataset:
+        settled = percent(dataset["gold"] / dataset["documents"], digits=0)
         right.caption(
-            f"{plural(dataset['documents'], 'document')} · {percent(dataset['gold'] / dataset['documents'])} settled · "
-            f"{plural(dataset['corrections'], 'correction')} so far"
+            f"{plural(dataset['documents'], 'document')} · {settled} settled · "
+            f"{plural(dataset['corrections'], 'correction')}"
         )
     return chosen, str(order)
 

@@ -63,8 +63,8 @@ def _draw_table(snapshots: Sequence[Body]) -> None:
     rows = [
         {
             "Hash": snapshot["hash"][:12],
-            "Documents": snapshot["documents"],
-            "Entities": sum(snapshot["entities"].values()),
+            "Documents": f"{snapshot['documents']:,}",
+            "Entities": f"{sum(snapshot['entities'].values()):,}",
             "Labels": ", ".join(snapshot["labels"]),
             "Frozen": ago(snapshot["created_at"]),
             "By": snapshot["created_by"],
