@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from weakref import WeakKeyDictionary
 
 from api.batches import Batches
 from api.cache import AnswerCache
@@ -31,7 +30,7 @@ class Failure:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What is said about a text, who said it, and when (as `time.perf_counter` counts). `stood_in_for`: the variant
     whose turn it was, where another one answered. `failed` names the candidates that should have answered and broke.
@@ -106,7 +105,8 @@ class Answering:
         self._measures = measures
         self._threads = threads
         self._longest_wait_seconds = longest_wait_seconds
-        self._batches: WeakKeyDictionary[Tagger, Batches] = WeakKeyDictionary()
+        # Looked through at every request, so that it holds only what may still be asked.
+        self._batches: dict[Tagger, Batches] = {}
         self._running: dict[bytes, asyncio.Future[Tagged | None]] = {}
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class Answering:
     def overload(self, share: float = 1.0) -> Overloaded | None:
         """What to tell whoever asks while more waits for a model than can be answered in this share of the longest
         wait; None while it can."""
-        for batches in self._batches.values():
+        for batches in list(self._batches.values()):
             if batches.owed_seconds > share * self._longest_wait_seconds:
                 return Overloaded(_BUSY, retry_after_seconds=1)
         return None
@@ -131,7 +131,13 @@ class Answering:
     async def answer(self, text: str, key: str) -> Outcome:
         """The answer for one text; `key` decides who meets the canary. Raises NoServingVersion, or Overloaded."""
         lineup = self._serving.lineup
-        (outcome,) = await self._together(lineup, choose_variant(lineup.rollout, key), (text,))
+        chosen = choose_variant(lineup.rollout, key)
+        served = lineup.stable if chosen == "stable" else lineup.canary
+        known = None if served is None else self._cache.known(served.version, served.digest, text)
+        if served is not None and known is not None:
+            self._measures.cache_lookups(hits=1, misses=0)
+            return Answer(known, served.version, chosen, True, None, time.perf_counter())
+        (outcome,) = await self._together(lineup, chosen, (text,))
         return outcome
 
     async def answer_batch(self, texts: Sequence[str], key: str | None) -> list[Outcome]:
@@ -212,8 +218,17 @@ class Answering:
     def _batches_of(self, served: Served) -> Batches:
         batches = self._batches.get(served.tagger)
         if batches is None:
+            self._forget_those_gone()
             batches = self._batches[served.tagger] = Batches(served.tagger, served.version, self._threads)
         return batches
+
+    def _forget_those_gone(self) -> None:
+        """Let go of versions that nobody can ask any more: each keeps its model in memory."""
+        held = {id(served.tagger) for served in self._serving.held()}
+        for tagger, batches in list(self._batches.items()):
+            if id(tagger) not in held and batches.owed_seconds == 0:
+                del self._batches[tagger]
+                batches.close()
 
 
 async def _patiently(future: "asyncio.Future[Tagged | None]", seconds: float | None) -> Tagged | None:

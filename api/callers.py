@@ -74,6 +74,7 @@ class Callers:
         self._macs_of_keys = [Mac(derived_key(secret, API_KEY)) for secret in secrets]
         self._lifetime = dt.timedelta(hours=hours)
         self._known: OrderedDict[tuple[AccountKind, str], _Remembered] = OrderedDict()
+        self._proven: OrderedDict[str, str] = OrderedDict()
         self._running: dict[tuple[AccountKind, str], asyncio.Future[Account | None]] = {}
         self._resting_until = 0.0
         # Threads of its own: long work of other routes must not keep anybody from being recognised.
@@ -105,10 +106,21 @@ class Callers:
         account = await self._account("key", prefix) if prefix is not None else None
         if account is None or not account.is_valid(utc_now()):
             raise NotSignedIn(_WRONG_KEY)
-        kept = account.secret_hash
-        if not any(hmac.compare_digest(kept, mac_fingerprint(mac, key)) for mac in self._macs_of_keys):
+        if not self._holds(key, account.secret_hash):
             raise NotSignedIn(_WRONG_KEY)
         return account.caller
+
+    def _holds(self, key: str, kept: str) -> bool:
+        """Whether a key is the one of which `kept` is stored. The answer is remembered for the keys used last, each
+        beside what it was compared with, so that a key that is made anew is compared anew."""
+        if self._proven.get(key) == kept:
+            return True
+        if not any(hmac.compare_digest(kept, mac_fingerprint(mac, key)) for mac in self._macs_of_keys):
+            return False
+        self._proven[key] = kept
+        if len(self._proven) > _REMEMBERED:
+            self._proven.popitem(last=False)
+        return True
 
     async def by_session(self, token: str) -> Caller:
         """The caller whose session `token` is. Raises NotSignedIn."""

@@ -22,9 +22,9 @@ class Caller:
     scopes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Budget:
-    """What is left of a caller's hour."""
+    """What is left of a caller's hour. (One is made at every request, and frozen ones take three times as long.)"""
 
     limit: int
     remaining: int

@@ -7,9 +7,10 @@ from array import array
 from dataclasses import dataclass
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 
 from api.exchange import Exchange
+from api.request_counts import RequestCounts
 from api.schemas import MetricsResponse
 from api.text_counts import TextCounts
 
@@ -105,18 +106,8 @@ class Measures:
         self.texts = TextCounts()
         self.registry.register(self.texts)
         self.recent = Recent()
-        self._children: dict[tuple[str, int, str, str], tuple[Counter, Histogram]] = {}
-        self._found: dict[tuple[str, str], Counter] = {}
-        names = ("route", "status", "version", "variant")
-        self._requests = Counter("ner_requests", "Requests answered.", names, registry=self.registry)
-        self._seconds = Histogram(
-            "ner_request_seconds",
-            "Seconds from request to answer.",
-            ("route", "version", "variant"),
-            buckets=_EDGES,
-            registry=self.registry,
-        )
-        self._entities = Counter("ner_entities", "Entities found.", ("label", "version"), registry=self.registry)
+        self._requests = RequestCounts(_EDGES)
+        self.registry.register(self._requests)
         lookups = Counter("ner_cache_lookups", "Looks into the cache.", ("result",), registry=self.registry)
         self._hits, self._misses = lookups.labels("hit"), lookups.labels("miss")
         self.load_seconds = Gauge(
@@ -141,28 +132,13 @@ class Measures:
     def request(self, route: str, status: int, exchange: Exchange) -> None:
         """Count one answered request."""
         latency_ms = exchange.latency_ms()
-        counter, histogram = self._children_of((route, status, exchange.version, exchange.variant))
-        counter.inc()
-        histogram.observe(latency_ms / 1000)
+        self._requests.request(route, status, exchange.version, exchange.variant, latency_ms / 1000)
         if route in ANSWERING_ROUTES:
             self.recent.answered(latency_ms, failed=status >= 500, now=time.monotonic())
 
-    def _children_of(self, names: tuple[str, int, str, str]) -> tuple[Counter, Histogram]:
-        """The two series of a request; finding them by their labels each time would cost more than counting."""
-        children = self._children.get(names)
-        if children is None:
-            route, _, version, variant = names
-            children = (self._requests.labels(*names), self._seconds.labels(route, version, variant))
-            self._children[names] = children
-        return children
-
     def entities(self, version: str, labels: dict[str, int]) -> None:
         """Count what was found in one text."""
-        for label, count in labels.items():
-            counter = self._found.get((label, version))
-            if counter is None:
-                counter = self._found[label, version] = self._entities.labels(label, version)
-            counter.inc(count)
+        self._requests.entities(version, labels)
 
     def cache_lookups(self, *, hits: int, misses: int) -> None:
         """Count looks into the cache."""

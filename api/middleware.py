@@ -26,6 +26,7 @@ SECURITY: list[tuple[bytes, bytes]] = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cache-control", b"no-store"),
 ]
+_SECURED = frozenset(name for name, _ in SECURITY)
 
 
 class Edge:
@@ -59,7 +60,7 @@ class Edge:
         if fact is not None:
             await fact.response(exchange.request_id)(scope, receive, sender)
             return
-        await self._answer(scope, _limited(receive, limit), sender, exchange)
+        await self._answer(scope, receive if _is_measured(scope) else _limited(receive, limit), sender, exchange)
 
     async def _answer(self, scope: Scope, receive: Receive, sender: "_Sender", exchange: Exchange) -> None:
         lane = self._lanes.get((scope["method"], scope["path"]))
@@ -100,7 +101,7 @@ def _add_headers(message: MutableMapping[str, Any], exchange: Exchange) -> None:
     headers = list(message.get("headers", ()))
     present = {name.lower() for name, _ in headers}
     headers.append((b"x-request-id", exchange.request_id.encode()))
-    headers.extend(pair for pair in SECURITY if pair[0] not in present)
+    headers.extend(SECURITY if present.isdisjoint(_SECURED) else (pair for pair in SECURITY if pair[0] not in present))
     budget = exchange.budget
     if budget is not None:
         headers.append((b"ratelimit-limit", b"%d" % budget.limit))
@@ -116,6 +117,12 @@ def _refusal(scope: Scope, limit_bytes: int) -> Fact | None:
     if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
         return Fact(422, "invalid_input", "An address cannot hold the character NUL.")
     return None
+
+
+def _is_measured(scope: Scope) -> bool:
+    """Whether the body is as long as its head says: the server reads no further, and `_refusal` saw the number."""
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names and b"transfer-encoding" not in names
 
 
 def _limited(receive: Receive, limit_bytes: int) -> Receive:

@@ -38,7 +38,7 @@ async def predict(request: Request) -> Response:
     wiring.shadow.offer(key, exchange.request_id, text, outcome)
     answer = answered(outcome)
     exchange.answered_by(answer.version, answer.variant, stood_in=answer.degraded)
-    return Response(orjson.dumps(answer_body(text, answer, exchange.request_id)), media_type="application/json")
+    return Json(orjson.dumps(answer_body(text, answer, exchange.request_id)))
 
 
 @router.post(
@@ -69,7 +69,17 @@ async def batch(request: Request) -> Response:
             outcome = next(outcomes)
             wiring.shadow.offer(asked.document_key or text, request_id, text, outcome)
             results.append(_result(wiring, exchange, request_id, text, outcome))
-    return Response(orjson.dumps({"results": results}, default=str), media_type="application/json")
+    return Json(orjson.dumps({"results": results}, default=str))
+
+
+class Json(Response):
+    """A body that is JSON already. The base class works out its headers anew each time."""
+
+    def __init__(self, body: bytes) -> None:
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        self.raw_headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
 
 
 def answer_body(text: str, answer: Answer, request_id: str) -> dict[str, Any]:

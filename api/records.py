@@ -67,7 +67,7 @@ class Records:
         self.log.put(RefusedRequest(utc_now(), status, exchange.latency_ms()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Facts:
     """What all rows about one text share."""
 

@@ -139,6 +139,12 @@ class Serving:
             self._on_demand.move_to_end(version)
             return self._on_demand[version]
 
+    def held(self) -> list[Served]:
+        """Every version in memory that somebody may ask."""
+        lineup = self.lineup
+        aliased = [served for served in (lineup.stable, lineup.canary, lineup.previous) if served is not None]
+        return [*aliased, *list(self._on_demand.values())]
+
     def by_alias(self, alias: Variant) -> Served:
         """The version that holds an alias now. Raises NotFound, or NoServingVersion where it could not be loaded.
 

@@ -10,7 +10,7 @@ CaptureReason = Literal["low confidence", "sample"]
 _TENTHS = 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one at every answer, and frozen ones take three times as long to make
 class LoggedPrediction:
     """One row of `predictions`: facts about an answer, never its text. `weight`: how many answers it stands for, 0
     where it is counted and leaves no row. `stood_in_for`: the variant whose turn it was and that failed or was not
