@@ -13,9 +13,24 @@ def emit(
     /,
 ) -> None: ...
 def decode(
-    sizes: tuple[int, int, int],
+    sizes: Any,
     emissions: Any,
     lengths: Any,
+    best: tuple[Any, Any, Any],
+    probable: tuple[Any, Any, Any],
+    inside: Any,
+    cooling: float,
+    spans: Any,
+    shares: Any,
+    starts: Any,
+    /,
+) -> int: ...
+def tag(
+    sizes: tuple[int, int, int, int, int, int, int],
+    gates: Any,
+    places: Any,
+    lengths: Any,
+    weights: tuple[Any, Any, Any],
     best: tuple[Any, Any, Any],
     probable: tuple[Any, Any, Any],
     inside: Any,

@@ -45,7 +45,7 @@ class Bilstm:
         fits = width == 4 * units and kernel.shape == (directions, units, self.tags)
         if not fits or words.get_outputs()[0].shape[-1] != directions * width:
             raise BrokenPackage(f"{folder}: {WORDS} and {RECURRENT} are not of the same network.")
-        self._recurrence = open_recurrence(recurrent, kernel, bias)
+        self.recurrence = open_recurrence(recurrent, kernel, bias)
 
         def compute(rows: FeatureRows) -> Floats:
             gates: Floats = words.run(None, {"rows": rows})[0]
@@ -66,10 +66,14 @@ class Bilstm:
         """Scores of tags: (sentences, tokens of the longest, tags). Least is computed where the longest come first."""
         lengths = [len(words) for words in sentences]
         packed = pack(max(lengths), lengths)
-        gates, places = self._gates.of([word for words in sentences for word in words])
+        gates, places = self.gates_of([word for words in sentences for word in words])
         emissions = np.zeros((len(sentences), max(lengths), self.tags), dtype=np.float32)
-        emissions[packed.sequences, packed.steps] = self._recurrence(gates, places[packed.words], packed)
+        emissions[packed.sequences, packed.steps] = self.recurrence(gates, places[packed.words], packed)
         return emissions
+
+    def gates_of(self, words: Sequence[WordRow]) -> tuple[Floats, Places]:
+        """What words bring to the gates: `(gates, places)`, (words, directions, 4 units) and which of them each has."""
+        return self._gates.of(words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ner.predictions import ConfidenceKind, Tagged
 from ner.tags import split_tag
 from registry.calibration import Calibration
 from registry.crf import Crf
-from registry.decoding import SharedSpan, open_decoder
+from registry.decoding import Decoded, SharedSpan, open_decoder
 from registry.reading import Reading, ScoredTokenSpan, placed, read_text
 from registry.windows import Window
 
@@ -46,6 +46,11 @@ class CrfTagger(ABC, Generic[PreparedT]):
     def _emit(self, prepared: Sequence[PreparedT], batch: Sequence[Place]) -> NDArray[np.float32]:
         """Scores of tags for the windows of a batch: (windows, tokens, tags)."""
 
+    def _read(self, prepared: Sequence[PreparedT], batch: Sequence[Place]) -> Decoded:
+        """What a batch holds, of which the longest window comes first."""
+        lengths = np.array([window.length for _, window in batch], dtype=np.int32)
+        return self._decode(self._emit(prepared, batch), lengths)
+
     def tag(self, texts: Sequence[str]) -> list[Tagged]:
         """One answer for each text, in order."""
         readings = [read_text(text) for text in texts]
@@ -66,8 +71,7 @@ class CrfTagger(ABC, Generic[PreparedT]):
         self, prepared: Sequence[PreparedT], batch: Sequence[Place]
     ) -> Iterator[tuple[list[ScoredTokenSpan], float]]:
         """For each window its spans, and how many entities are to be expected to start in its core."""
-        lengths = np.array([window.length for _, window in batch], dtype=np.int32)
-        decoded = self._decode(self._emit(prepared, batch), lengths)
+        decoded = self._read(prepared, batch)
         for (_, window), spans, starts in zip(batch, decoded.spans, decoded.starts, strict=True):
             core = starts[window.core_first - window.first : window.core_end - window.first]
             yield placed(window, [self._calibrated(span) for span in spans]), float(core.sum())

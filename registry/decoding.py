@@ -46,8 +46,30 @@ def open_decoder(crf: Crf, calibration: Calibration) -> Decoder:
     return CompiledDecoder(crf, calibration) if COMPILED else NumpyDecoder(crf, calibration)
 
 
+Three: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+CompiledCrf: TypeAlias = tuple[Three, Three, NDArray[np.int32], float]
+"""Scores of steps, starts and ends as logarithms, the same after the temperature and not as logarithms, of each B tag
+its I tag (else -1), and one through the temperature: what compiled code wants to know of a CRF."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Room for what compiled code finds: `spans` (spans, 4) of sentence, first token, token after the last and B tag,
+    `shares` (spans,) and `starts` (sentences, tokens)."""
+
+    spans: NDArray[np.int32]
+    shares: NDArray[np.float64]
+    starts: NDArray[np.float64]
+
+    @classmethod
+    def room_for(cls, sentences: int, tokens: int) -> "Found":
+        """For the most that sentences of so many tokens can hold."""
+        most = sentences * tokens
+        return cls(np.empty((most, 4), dtype=np.int32), np.empty(most), np.zeros((sentences, tokens)))
+
+
 class CompiledDecoder:
-    """See `registry/kernels/crf.c`."""
+    """See `registry/kernels/crf.c`. `crf` is what it tells compiled code."""
 
     def __init__(self, crf: Crf, calibration: Calibration) -> None:
         self._labels = [split_tag(tag)[1] for tag in crf.tags]
@@ -55,32 +77,26 @@ class CompiledDecoder:
         opened = [label if tag == f"B-{label}" else None for tag, label in zip(crf.tags, self._labels, strict=True)]
         inside = [-1 if label is None else ids[f"I-{label}"] for label in opened]
         cooled, _ = calibration.tempered(crf, np.empty(0, dtype=np.float32))
-        self._inside = np.array(inside, dtype=np.int32)
-        self._best = (np.ascontiguousarray(crf.transitions), crf.start, crf.end)
-        self._probable = (np.exp(cooled.transitions), np.exp(cooled.start), np.exp(cooled.end))
-        self._cooling = 1.0 / calibration.temperature
+        best = (np.ascontiguousarray(crf.transitions), crf.start, crf.end)
+        probable = (np.exp(cooled.transitions), np.exp(cooled.start), np.exp(cooled.end))
+        self.crf: CompiledCrf = (best, probable, np.array(inside, dtype=np.int32), 1.0 / calibration.temperature)
 
     def __call__(self, emissions: Emissions, lengths: Lengths) -> Decoded:
         """See `Decoder`."""
-        sentences, tokens, _ = emissions.shape
-        spans, shares = np.empty((sentences * tokens, 4), dtype=np.int32), np.empty(sentences * tokens)
-        starts = np.zeros((sentences, tokens))
-        count = _kernels.decode(
-            emissions.shape,
-            np.ascontiguousarray(emissions),
-            np.ascontiguousarray(lengths, dtype=np.int32),
-            self._best,
-            self._probable,
-            self._inside,
-            self._cooling,
-            spans,
-            shares,
-            starts,
-        )
-        found: list[list[SharedSpan]] = [[] for _ in range(sentences)]
-        for (sentence, first, end, tag), share in zip(spans[:count].tolist(), shares[:count].tolist(), strict=True):
-            found[sentence].append((first, end, self._labels[tag], share))
-        return Decoded(found, starts)
+        found = Found.room_for(*emissions.shape[:2])
+        whole, ints = np.ascontiguousarray(emissions), np.ascontiguousarray(lengths, dtype=np.int32)
+        best, probable, inside, cooling = self.crf
+        room = (found.spans, found.shares, found.starts)
+        count = _kernels.decode(emissions.shape, whole, ints, best, probable, inside, cooling, *room)
+        return self.read(found, count)
+
+    def read(self, found: Found, count: int) -> Decoded:
+        """What compiled code wrote, of which the first `count` spans count."""
+        spans: list[list[SharedSpan]] = [[] for _ in found.starts]
+        rows, shares = found.spans[:count].tolist(), found.shares[:count].tolist()
+        for (sentence, first, end, tag), share in zip(rows, shares, strict=True):
+            spans[sentence].append((first, end, self._labels[tag], share))
+        return Decoded(spans, found.starts)
 
 
 class NumpyDecoder:

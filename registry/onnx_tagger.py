@@ -13,6 +13,7 @@ from registry.bilstm import RECURRENT, WORDS, Bilstm
 from registry.calibration import load_calibration
 from registry.crf import load_crf
 from registry.crf_tagger import CrfTagger, Place
+from registry.decoding import CompiledDecoder, Decoded, Found
 from registry.features import (
     COLUMNS,
     FeatureRows,
@@ -23,6 +24,7 @@ from registry.features import (
     load_vocabulary,
 )
 from registry.reading import Reading
+from registry.recurrence import CompiledRecurrence, fused
 
 
 class OnnxTagger(CrfTagger[Sequence[WordRow]]):
@@ -49,6 +51,19 @@ class OnnxTagger(CrfTagger[Sequence[WordRow]]):
 
     def _emit(self, prepared: Sequence[Sequence[WordRow]], batch: Sequence[Place]) -> NDArray[np.float32]:
         return self._network.read([prepared[number][window.first : window.end] for number, window in batch])
+
+    def _read(self, prepared: Sequence[Sequence[WordRow]], batch: Sequence[Place]) -> Decoded:
+        """Network and CRF in one call where both are compiled."""
+        network, decoder = self._network, self._decode
+        recurrence = network.recurrence if isinstance(network, Bilstm) else None
+        if not (isinstance(decoder, CompiledDecoder) and isinstance(recurrence, CompiledRecurrence)):
+            return super()._read(prepared, batch)
+        assert isinstance(network, Bilstm)
+        sentences = [prepared[number][window.first : window.end] for number, window in batch]
+        found = Found.room_for(len(sentences), len(sentences[0]))
+        gates, places = network.gates_of([word for words in sentences for word in words])
+        lengths = np.array([len(words) for words in sentences], dtype=np.int32)
+        return decoder.read(found, fused(recurrence, decoder.crf, gates, places, lengths, found))
 
 
 class Network(Protocol):

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.decoding import CompiledCrf, Found
 from registry.sequences import Packed, Places
 
 try:
@@ -46,18 +47,37 @@ class CompiledRecurrence:
     """See `registry/kernels/lstm.c`. Units must be a multiple of 4."""
 
     def __init__(self, recurrent: Floats, kernel: Floats, bias: Floats) -> None:
-        self._units, self._tags = kernel.shape[1:]
-        self._recurrent, self._kernel, self._bias = _panels(recurrent), _panels(kernel), bias
+        self.units, self.tags = kernel.shape[1:]
+        self.weights = (_panels(recurrent), _panels(kernel), bias)
 
     def __call__(self, gates: Floats, places: Places, packed: Packed) -> Floats:
         """See `Recurrence`."""
         words, directions, _ = gates.shape
-        scores = np.empty((len(places), self._tags), dtype=np.float32)
-        sizes = (directions, words, len(places), len(packed.starts) - 1, self._units, self._tags)
+        scores = np.empty((len(places), self.tags), dtype=np.float32)
+        sizes = (directions, words, len(places), len(packed.starts) - 1, self.units, self.tags)
         starts = np.array(packed.starts, dtype=np.intp)
-        weights = (self._recurrent, self._kernel, self._bias)
-        _kernels.emit(sizes, gates, places, packed.turned, starts, *weights, scores)
+        _kernels.emit(sizes, gates, places, packed.turned, starts, *self.weights, scores)
         return scores
+
+
+def fused(
+    recurrence: CompiledRecurrence,
+    crf: CompiledCrf,
+    gates: Floats,
+    places: Places,
+    lengths: NDArray[np.int32],
+    found: Found,
+) -> int:
+    """Scores and what a CRF makes of them in one call; returns how many spans it found.
+
+    `places` are those of the words of all sentences, one sentence after another, the longest first.
+    """
+    words, directions, _ = gates.shape
+    sentences, tokens = found.starts.shape
+    sizes = (words, directions, recurrence.units, recurrence.tags, sentences, tokens, len(places))
+    best, probable, inside, cooling = crf
+    room = (found.spans, found.shares, found.starts)
+    return _kernels.tag(sizes, gates, places, lengths, recurrence.weights, best, probable, inside, cooling, *room)
 
 
 def _panels(matrices: Floats) -> Floats:

@@ -16,12 +16,14 @@ typedef struct {
     double *turned;                                   /* (tags, tags): steps by what they lead to */
     double *row;                                      /* (tags) */
     int *path;                                        /* (tokens) */
+    float *emissions;                                 /* (tokens, tags) of one sentence */
 } Room;
 
 /* Scores of the best way to each tag of each token, then back along it. */
 EVERY_PROCESSOR
-static void best_path(const Crf *crf, const float *emissions, ptrdiff_t length, const Room *room) {
+static void best_path(const Crf *crf, ptrdiff_t length, const Room *room) {
     const ptrdiff_t tags = crf->tags;
+    const float *emissions = room->emissions;
     for (ptrdiff_t tag = 0; tag < tags; tag++)
         room->scores[tag] = emissions[tag] + crf->opening[tag];
     for (ptrdiff_t token = 1; token < length; token++) {
@@ -57,10 +59,10 @@ static void best_path(const Crf *crf, const float *emissions, ptrdiff_t length, 
 }
 
 EVERY_PROCESSOR
-static void find_potentials(const Crf *crf, const float *emissions, ptrdiff_t length, const Room *room) {
+static void find_potentials(const Crf *crf, ptrdiff_t length, const Room *room) {
     const ptrdiff_t tags = crf->tags;
     for (ptrdiff_t token = 0; token < length; token++) {
-        const float *scores = emissions + token * tags;
+        const float *scores = room->emissions + token * tags;
         double *potentials = room->potentials + token * tags, highest = -INFINITY;
         for (ptrdiff_t tag = 0; tag < tags; tag++) {
             potentials[tag] = (double)(scores[tag] * crf->cooling);
@@ -150,9 +152,11 @@ static ptrdiff_t span_share(const Crf *crf, ptrdiff_t length, const Room *room, 
 /* `count` spans were found before; how many were found with this sentence's. */
 static ptrdiff_t decode_sentence(const Crf *crf, ptrdiff_t sentence, const Room *room, ptrdiff_t count) {
     const ptrdiff_t tags = crf->tags, length = crf->lengths[sentence], begin = sentence * crf->tokens;
-    const float *emissions = crf->emissions + begin * tags;
-    best_path(crf, emissions, length, room);
-    find_potentials(crf, emissions, length, room);
+    for (ptrdiff_t token = 0; token < length; token++)
+        memcpy(room->emissions + token * tags, crf->emissions + (crf->first[token] + sentence * crf->stride) * tags,
+               sizeof(float) * (size_t)tags);
+    best_path(crf, length, room);
+    find_potentials(crf, length, room);
     both_ways(crf, length, room);
     for (ptrdiff_t token = 0; token < length; token++) {
         double starts = 0.0;
@@ -176,7 +180,8 @@ static ptrdiff_t decode_sentence(const Crf *crf, ptrdiff_t sentence, const Room 
 
 ptrdiff_t crf_decode(const Crf *crf) {
     const size_t tags = (size_t)crf->tags, tokens = (size_t)crf->tokens, cells = tokens * tags;
-    double *memory = malloc(sizeof(double) * (4 * cells + 2 * tokens + tags * tags + tags) + sizeof(int) * tokens);
+    double *memory = malloc(sizeof(double) * (4 * cells + 2 * tokens + tags * tags + tags) +
+                            sizeof(int) * tokens + sizeof(float) * cells);
     if (!memory)
         return -1;
     Room room = {.scores = memory, .potentials = memory + cells, .forward = memory + 2 * cells};
@@ -186,6 +191,7 @@ ptrdiff_t crf_decode(const Crf *crf) {
     room.turned = room.weights + tokens;
     room.row = room.turned + tags * tags;
     room.path = (int *)(room.row + tags);
+    room.emissions = (float *)(room.path + tokens);
     for (size_t from = 0; from < tags; from++)
         for (size_t tag = 0; tag < tags; tag++)
             room.turned[tag * tags + from] = crf->steps[from * tags + tag];

@@ -35,8 +35,10 @@ int lstm_emit(const Lstm *network);
 
 typedef struct {
     ptrdiff_t sentences, tokens, tags;
-    const float *emissions;                       /* (sentences, tokens, tags) */
-    const int *lengths;                           /* (sentences) */
+    const float *emissions; /* (rows, tags): token t of sentence s is the row first[t] + s * stride */
+    const ptrdiff_t *first; /* (tokens) */
+    ptrdiff_t stride;
+    const int *lengths; /* (sentences) */
     const double *transitions, *opening, *ending; /* for the best path: (tags, tags), (tags), (tags), logarithms */
     const double *steps, *start, *end;            /* for probabilities: the same after the temperature, not logarithms */
     const int *inside;                            /* (tags): of a B tag its I tag, -1 for every other */

@@ -5,9 +5,10 @@
 
 #include "kernels.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define MOST_ARRAYS 16
+#define MOST_ARRAYS 20
 
 typedef struct {
     Py_buffer views[MOST_ARRAYS];
@@ -58,42 +59,51 @@ static int falling(const ptrdiff_t *starts, ptrdiff_t steps, ptrdiff_t rows) {
 
 static ptrdiff_t panelled(ptrdiff_t columns) { return (columns + LANES - 1) / LANES * LANES; }
 
+static int has_sizes(const Lstm *net) {
+    if (net->directions >= 1 && net->rows >= 1 && net->steps >= 1 && net->units >= 1 && net->tags >= 1 &&
+        4 * net->units % LANES == 0)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "every size must be at least 1, and units a multiple of 4");
+    return 0;
+}
+
+static int take_network(Arrays *arrays, Lstm *net, PyObject *gates, PyObject *recurrent, PyObject *kernel,
+                        PyObject *bias) {
+    const ptrdiff_t matrices = net->directions * net->units;
+    return (net->gates = take(arrays, gates, "gates", 'f', net->words * 4 * matrices, 0)) &&
+           (net->recurrent = take(arrays, recurrent, "recurrent", 'f', matrices * 4 * net->units, 0)) &&
+           (net->kernel = take(arrays, kernel, "kernel", 'f', matrices * panelled(net->tags), 0)) &&
+           (net->bias = take(arrays, bias, "bias", 'f', net->tags, 0));
+}
+
 PyDoc_STRVAR(emit_doc, "emit(sizes, gates, places, turned, starts, recurrent, kernel, bias, emissions)\n\n"
                        "Scores of tags into `emissions`. `sizes`: directions, words, rows, steps, units, tags.");
 
 static PyObject *emit(PyObject *module, PyObject *args) {
     (void)module;
-    Py_ssize_t directions, words, rows, steps, units, tags;
     PyObject *gates, *places, *turned, *starts, *recurrent, *kernel, *bias, *emissions;
-    if (!PyArg_ParseTuple(args, "(nnnnnn)OOOOOOOO", &directions, &words, &rows, &steps, &units, &tags, &gates, &places,
-                          &turned, &starts, &recurrent, &kernel, &bias, &emissions))
+    Lstm net;
+    if (!PyArg_ParseTuple(args, "(nnnnnn)OOOOOOOO", &net.directions, &net.words, &net.rows, &net.steps, &net.units,
+                          &net.tags, &gates, &places, &turned, &starts, &recurrent, &kernel, &bias, &emissions) ||
+        !has_sizes(&net))
         return NULL;
-    if (directions < 1 || rows < 1 || steps < 1 || units < 1 || tags < 1 || 4 * units % LANES) {
-        PyErr_SetString(PyExc_ValueError, "every size must be at least 1, and units a multiple of 4");
-        return NULL;
-    }
     Arrays arrays = {.count = 0};
-    Lstm net = {.directions = directions, .words = words, .rows = rows, .steps = steps, .units = units, .tags = tags};
-    int failed =
-        !(net.gates = take(&arrays, gates, "gates", 'f', directions * words * 4 * units, 0)) ||
-        !(net.places = take(&arrays, places, "places", 'l', rows, 0)) ||
-        !(net.turned = take(&arrays, turned, "turned", 'l', rows, 0)) ||
-        !(net.starts = take(&arrays, starts, "starts", 'l', steps + 1, 0)) ||
-        !(net.recurrent = take(&arrays, recurrent, "recurrent", 'f', directions * units * 4 * units, 0)) ||
-        !(net.kernel = take(&arrays, kernel, "kernel", 'f', directions * units * panelled(tags), 0)) ||
-        !(net.bias = take(&arrays, bias, "bias", 'f', tags, 0)) ||
-        !(net.emissions = take(&arrays, emissions, "emissions", 'f', rows * tags, 1)) ||
-        !within(net.places, rows, words, "places") || !within(net.turned, rows, rows, "turned") ||
-        !falling(net.starts, steps, rows);
-    if (!failed) {
+    int done = take_network(&arrays, &net, gates, recurrent, kernel, bias) &&
+               (net.places = take(&arrays, places, "places", 'l', net.rows, 0)) &&
+               (net.turned = take(&arrays, turned, "turned", 'l', net.rows, 0)) &&
+               (net.starts = take(&arrays, starts, "starts", 'l', net.steps + 1, 0)) &&
+               (net.emissions = take(&arrays, emissions, "emissions", 'f', net.rows * net.tags, 1)) &&
+               within(net.places, net.rows, net.words, "places") && within(net.turned, net.rows, net.rows, "turned") &&
+               falling(net.starts, net.steps, net.rows);
+    if (done) {
         Py_BEGIN_ALLOW_THREADS
-        failed = lstm_emit(&net);
+        done = !lstm_emit(&net);
         Py_END_ALLOW_THREADS
-        if (failed)
+        if (!done)
             PyErr_NoMemory();
     }
     release(&arrays);
-    if (failed)
+    if (!done)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -116,6 +126,25 @@ static int tags_exist(const int *inside, ptrdiff_t tags) {
     return 1;
 }
 
+/* The objects of a CRF and of what is found with it, as both `decode` and `tag` take them. */
+typedef struct {
+    PyObject *transitions, *opening, *ending, *steps, *start, *end, *inside, *spans, *shares, *starts;
+} CrfObjects;
+
+static int take_crf(Arrays *arrays, Crf *crf, const CrfObjects *given) {
+    const ptrdiff_t tags = crf->tags, tokens = crf->sentences * crf->tokens;
+    return (crf->transitions = take(arrays, given->transitions, "transitions", 'd', tags * tags, 0)) &&
+           (crf->opening = take(arrays, given->opening, "opening", 'd', tags, 0)) &&
+           (crf->ending = take(arrays, given->ending, "ending", 'd', tags, 0)) &&
+           (crf->steps = take(arrays, given->steps, "steps", 'd', tags * tags, 0)) &&
+           (crf->start = take(arrays, given->start, "start", 'd', tags, 0)) &&
+           (crf->end = take(arrays, given->end, "end", 'd', tags, 0)) &&
+           (crf->inside = take(arrays, given->inside, "inside", 'i', tags, 0)) &&
+           (crf->spans = take(arrays, given->spans, "spans", 'i', 4 * tokens, 1)) &&
+           (crf->shares = take(arrays, given->shares, "shares", 'd', tokens, 1)) &&
+           (crf->starts = take(arrays, given->starts, "starts", 'd', tokens, 1)) && tags_exist(crf->inside, tags);
+}
+
 PyDoc_STRVAR(decode_doc,
              "decode(sizes, emissions, lengths, best, probable, inside, cooling, spans, shares, starts) -> how many spans\n\n"
              "The spans of the best tags into `spans`, their probabilities into `shares`, and that of any start of an\n"
@@ -124,42 +153,132 @@ PyDoc_STRVAR(decode_doc,
 
 static PyObject *decode(PyObject *module, PyObject *args) {
     (void)module;
-    Py_ssize_t sentences, tokens, tags;
-    PyObject *emissions, *lengths, *transitions, *opening, *ending, *steps, *start, *end, *inside, *spans, *shares, *starts;
-    float cooling;
-    if (!PyArg_ParseTuple(args, "(nnn)OO(OOO)(OOO)OfOOO", &sentences, &tokens, &tags, &emissions, &lengths, &transitions,
-                          &opening, &ending, &steps, &start, &end, &inside, &cooling, &spans, &shares, &starts))
+    PyObject *emissions, *lengths;
+    CrfObjects given;
+    Crf crf;
+    if (!PyArg_ParseTuple(args, "(nnn)OO(OOO)(OOO)OfOOO", &crf.sentences, &crf.tokens, &crf.tags, &emissions, &lengths,
+                          &given.transitions, &given.opening, &given.ending, &given.steps, &given.start, &given.end,
+                          &given.inside, &crf.cooling, &given.spans, &given.shares, &given.starts))
         return NULL;
     Arrays arrays = {.count = 0};
-    Crf crf = {.sentences = sentences, .tokens = tokens, .tags = tags, .cooling = cooling};
-    ptrdiff_t count = 0;
-    int failed = !(crf.emissions = take(&arrays, emissions, "emissions", 'f', sentences * tokens * tags, 0)) ||
-                 !(crf.lengths = take(&arrays, lengths, "lengths", 'i', sentences, 0)) ||
-                 !(crf.transitions = take(&arrays, transitions, "transitions", 'd', tags * tags, 0)) ||
-                 !(crf.opening = take(&arrays, opening, "opening", 'd', tags, 0)) ||
-                 !(crf.ending = take(&arrays, ending, "ending", 'd', tags, 0)) ||
-                 !(crf.steps = take(&arrays, steps, "steps", 'd', tags * tags, 0)) ||
-                 !(crf.start = take(&arrays, start, "start", 'd', tags, 0)) ||
-                 !(crf.end = take(&arrays, end, "end", 'd', tags, 0)) ||
-                 !(crf.inside = take(&arrays, inside, "inside", 'i', tags, 0)) ||
-                 !(crf.spans = take(&arrays, spans, "spans", 'i', 4 * sentences * tokens, 1)) ||
-                 !(crf.shares = take(&arrays, shares, "shares", 'd', sentences * tokens, 1)) ||
-                 !(crf.starts = take(&arrays, starts, "starts", 'd', sentences * tokens, 1)) ||
-                 !long_enough(crf.lengths, sentences, tokens) || !tags_exist(crf.inside, tags);
-    if (!failed) {
+    ptrdiff_t count = -1, *first = NULL;
+    if (take_crf(&arrays, &crf, &given) &&
+        (crf.emissions = take(&arrays, emissions, "emissions", 'f', crf.sentences * crf.tokens * crf.tags, 0)) &&
+        (crf.lengths = take(&arrays, lengths, "lengths", 'i', crf.sentences, 0)) &&
+        long_enough(crf.lengths, crf.sentences, crf.tokens)) {
+        first = malloc(sizeof *first * (size_t)crf.tokens);
+        for (ptrdiff_t token = 0; first && token < crf.tokens; token++)
+            first[token] = token;
+        crf.first = first;
+        crf.stride = crf.tokens;
         Py_BEGIN_ALLOW_THREADS
-        count = crf_decode(&crf);
+        count = first ? crf_decode(&crf) : -1;
         Py_END_ALLOW_THREADS
-        if ((failed = count < 0))
+        if (count < 0)
+            PyErr_NoMemory();
+    }
+    free(first);
+    release(&arrays);
+    return count < 0 ? NULL : PyLong_FromSsize_t(count);
+}
+
+/* Rows by step, of sentences that follow one another in `places`, the longest first: what registry/sequences.py packs. */
+typedef struct {
+    ptrdiff_t *memory, *starts, *places, *turned;
+} Packed;
+
+static int pack(Packed *packed, const ptrdiff_t *places, const int *lengths, ptrdiff_t sentences, ptrdiff_t rows) {
+    const ptrdiff_t steps = lengths[0];
+    packed->memory = malloc(sizeof *packed->memory * (size_t)(steps + 1 + 2 * rows));
+    if (!packed->memory)
+        return -1;
+    packed->starts = packed->memory;
+    packed->places = packed->starts + steps + 1;
+    packed->turned = packed->places + rows;
+    packed->starts[0] = 0;
+    for (ptrdiff_t step = 0, count = sentences; step < steps; step++) {
+        while (lengths[count - 1] <= step)
+            count--;
+        packed->starts[step + 1] = packed->starts[step] + count;
+    }
+    for (ptrdiff_t sentence = 0, word = 0; sentence < sentences; sentence++)
+        for (ptrdiff_t step = 0; step < lengths[sentence]; step++, word++) {
+            ptrdiff_t row = packed->starts[step] + sentence;
+            packed->places[row] = places[word];
+            packed->turned[row] = packed->starts[lengths[sentence] - 1 - step] + sentence;
+        }
+    return 0;
+}
+
+static int longest_first(const int *lengths, ptrdiff_t sentences, ptrdiff_t tokens, ptrdiff_t words) {
+    ptrdiff_t all = 0;
+    int right = long_enough(lengths, sentences, tokens);
+    for (ptrdiff_t number = 0; right && number < sentences; number++) {
+        all += lengths[number];
+        right = number ? lengths[number] <= lengths[number - 1] : lengths[0] == tokens;
+    }
+    if ((!right || all != words) && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "lengths: the longest must come first, and their sum be the number of words");
+    return right && all == words;
+}
+
+static ptrdiff_t run_both(Lstm *net, Crf *crf, const ptrdiff_t *places) {
+    Packed packed;
+    ptrdiff_t count = -1;
+    if (pack(&packed, places, crf->lengths, crf->sentences, net->rows))
+        return -1;
+    net->places = packed.places, net->turned = packed.turned, net->starts = packed.starts;
+    crf->first = packed.starts, crf->stride = 1;
+    net->emissions = malloc(sizeof(float) * (size_t)(net->rows * net->tags));
+    crf->emissions = net->emissions;
+    if (net->emissions && !lstm_emit(net))
+        count = crf_decode(crf);
+    free(net->emissions);
+    free(packed.memory);
+    return count;
+}
+
+PyDoc_STRVAR(tag_doc, "tag(sizes, gates, places, lengths, weights, best, probable, inside, cooling, spans, shares, starts)"
+                      " -> how many spans\n\n"
+                      "`emit` and `decode` in one: `places` are those of the words of all sentences, the longest first.\n"
+                      "`sizes`: words, directions, units, tags, sentences, tokens of the longest, words of all.");
+
+static PyObject *tag(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *gates, *places, *lengths, *recurrent, *kernel, *bias;
+    CrfObjects given;
+    Lstm net;
+    Crf crf;
+    if (!PyArg_ParseTuple(args, "(nnnnnnn)OOO(OOO)(OOO)(OOO)OfOOO", &net.words, &net.directions, &net.units, &net.tags,
+                          &crf.sentences, &crf.tokens, &net.rows, &gates, &places, &lengths, &recurrent, &kernel, &bias,
+                          &given.transitions, &given.opening, &given.ending, &given.steps, &given.start, &given.end,
+                          &given.inside, &crf.cooling, &given.spans, &given.shares, &given.starts))
+        return NULL;
+    crf.tags = net.tags;
+    net.steps = crf.tokens;
+    if (!has_sizes(&net))
+        return NULL;
+    Arrays arrays = {.count = 0};
+    ptrdiff_t count = -1;
+    const ptrdiff_t *known = NULL;
+    if (take_network(&arrays, &net, gates, recurrent, kernel, bias) && take_crf(&arrays, &crf, &given) &&
+        (known = take(&arrays, places, "places", 'l', net.rows, 0)) && within(known, net.rows, net.words, "places") &&
+        (crf.lengths = take(&arrays, lengths, "lengths", 'i', crf.sentences, 0)) &&
+        longest_first(crf.lengths, crf.sentences, crf.tokens, net.rows)) {
+        Py_BEGIN_ALLOW_THREADS
+        count = run_both(&net, &crf, known);
+        Py_END_ALLOW_THREADS
+        if (count < 0)
             PyErr_NoMemory();
     }
     release(&arrays);
-    return failed ? NULL : PyLong_FromSsize_t(count);
+    return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
 static PyMethodDef methods[] = {
     {"emit", emit, METH_VARARGS, emit_doc},
     {"decode", decode, METH_VARARGS, decode_doc},
+    {"tag", tag, METH_VARARGS, tag_doc},
     {NULL, NULL, 0, NULL},
 };
 

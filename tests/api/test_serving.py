@@ -1,7 +1,9 @@
 """Which version answers, and that somebody always does."""
 
+import gc
 import itertools
 import threading
+import weakref
 from collections import Counter
 
 import pytest
@@ -272,3 +274,32 @@ def _damage(room: Room, version: str, how: str) -> None:
         record = tables.versions.update().where(tables.versions.c.version == version)
         with room.database.transaction() as connection:
             connection.execute(record.values(package_hash=package_digest(folder)))
+
+
+def test_the_memory_of_versions_that_nobody_can_ask_any_more_is_given_back(light_room: Room) -> None:
+    headers = light_room.headers()
+    light_room.predict("John", headers)
+    serving = light_room.app.state.wiring.serving
+    first = weakref.ref(serving.lineup.stable.tagger)
+    for version in (f"1.{number}.0" for number in range(1, 8)):
+        light_room.version(version)
+        _post(light_room, "/api/v1/rollout/promote", {"version": version, "reason": "better"})
+        light_room.follow()
+        light_room.predict("John", headers)
+
+    gc.collect()
+
+    assert first() is None
+
+
+def test_a_key_that_was_proven_before_is_worth_nothing_once_another_one_took_its_place(light_room: Room) -> None:
+    """Keys are proven once and remembered beside what they were compared with."""
+    key = light_room.key()
+    light_room.predict("John", {"X-API-Key": key})
+    with light_room.database.transaction() as connection:
+        connection.execute(sa.update(tables.api_keys).values(secret_hash="0" * 64))
+    light_room.app.state.wiring.callers.forget()
+
+    answer = light_room.client.post(PREDICT, json={"text": "John"}, headers={"X-API-Key": key})
+
+    assert answer.status_code == 401
