@@ -6,9 +6,11 @@ import uvicorn
 
 from api.main import create_app
 from api.shedding import shed
+from ner.database import Database
 from ner.logs import configure_logs
 from ner.memory import keep_memory_low
 from ner.settings import load_settings
+from ner.waiting import wait_for_database
 
 
 def main() -> None:
@@ -18,6 +20,10 @@ def main() -> None:
     sys.setswitchinterval(0.0005)
     settings = load_settings()
     configure_logs("api", settings.log_level)
+    # A replica that knows no caller and no version would only refuse: what is in front goes on with the others.
+    database = Database(settings.database)
+    wait_for_database(database, "API")
+    database.close()
     app = create_app(settings)
     uvicorn.run(
         app,

@@ -13,6 +13,7 @@ from ner.errors import NerError
 from ner.logs import configure_logs
 from ner.migrations import migrate
 from ner.settings import Settings, load_settings
+from ner.waiting import wait_for_database
 from training.native_output import divert_native_output
 
 _NICENESS = 5
@@ -31,11 +32,10 @@ def main() -> None:
 @click.option("--until-idle", is_flag=True, help="End when nothing waits any more: for machines that come and go.")
 def worker(until_idle: bool) -> None:
     """Take up training runs until SIGTERM or Ctrl-C."""
-    from training.waiting import wait_for_database
-    from training.worker import work_until_stopped
+    from training.worker import show_sign_of_life, work_until_stopped
 
     with _opened("worker") as (database, settings):
-        wait_for_database(database, settings)
+        wait_for_database(database, "worker", lambda: show_sign_of_life(settings))
         migrate(database)
         work_until_stopped(database, settings, until_idle=until_idle)
 

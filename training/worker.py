@@ -116,8 +116,7 @@ class Worker:
 
     def tick(self) -> None:
         """Look once after everything. A database that does not answer is tried again at the next tick."""
-        self._settings.home.mkdir(parents=True, exist_ok=True)
-        (self._settings.home / "worker.alive").touch()
+        show_sign_of_life(self._settings)
         try:
             self._look_after_training()
             self._look_after_mirror()
@@ -181,6 +180,12 @@ class Worker:
             behind = is_behind(connection)
         if behind:
             self._mirror = _start("mirror")
+
+
+def show_sign_of_life(settings: Settings) -> None:
+    """Touch the file by which the launcher, or a probe, sees that this process does what it should."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (settings.home / "worker.alive").touch()
 
 
 def work_until_stopped(database: Database, settings: Settings, *, until_idle: bool = False) -> None:

@@ -71,7 +71,7 @@ def configuration(settings: Settings, behind: Behind, certificate: tuple[Path, P
             "GATEWAY_INSIDE_LISTEN": f"127.0.0.1:{settings.port}",
             "GATEWAY_INSIDE_PORT": str(settings.port),
             # Plain HTTP that reaches the port of TLS is redirected; a port of its own is the container's.
-            "GATEWAY_REDIRECT_LISTEN": f"unix:{folder}/redirect.sock",
+            "GATEWAY_REDIRECT_LISTEN": f"unix:{redirect_socket(settings)}",
             "GATEWAY_CERTIFICATE": str(certificate[0]),
             "GATEWAY_PRIVATE_KEY": str(certificate[1]),
             "GATEWAY_CORS_ORIGINS": "|".join(re.escape(origin) for origin in settings.cors_origins),
@@ -79,6 +79,11 @@ def configuration(settings: Settings, behind: Behind, certificate: tuple[Path, P
             "GATEWAY_UPLOAD_MEGABYTES": str(settings.max_upload_megabytes),
         },
     )
+
+
+def redirect_socket(settings: Settings) -> Path:
+    """Where nginx answers plain HTTP. One that was killed leaves it behind, and the next cannot listen there."""
+    return settings.home / "gateway" / "redirect.sock"
 
 
 def api_servers(ports: Iterable[int]) -> str:
@@ -123,8 +128,12 @@ def certificate_of(settings: Settings) -> tuple[Path, Path]:
     return own
 
 
-def make_certificate(certificate: Path, key: Path, *, names: Sequence[str], addresses: Sequence[str]) -> None:
-    """Write a self-signed certificate for these names and addresses, and its key of mode 600."""
+def make_certificate(
+    certificate: Path, key: Path, *, names: Sequence[str], addresses: Sequence[str], until: dt.datetime | None = None
+) -> None:
+    """Write a self-signed certificate for these names and addresses, and its key of mode 600. It holds `until` then;
+    two years unless said.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -141,7 +150,7 @@ def make_certificate(certificate: Path, key: Path, *, names: Sequence[str], addr
         .public_key(secret.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=_CERTIFICATE_DAYS))
+        .not_valid_after(until or now + dt.timedelta(days=_CERTIFICATE_DAYS))
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(secret, hashes.SHA256())

@@ -44,6 +44,8 @@ class Process:
     is_healthy: Callable[[], bool]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    leftovers: Sequence[Path] = ()
+    """What a killed child leaves behind that would keep the next one from starting."""
     child: subprocess.Popen[bytes] | None = None
     started: list[float] = field(default_factory=list)
 
@@ -51,6 +53,8 @@ class Process:
         """Start the child in a process group of its own; it ends when this process does."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.started.append(time.monotonic())
+        for path in self.leftovers:
+            path.unlink(missing_ok=True)
         with self.log.open("ab") as stream:
             self.child = subprocess.Popen(
                 self.command,

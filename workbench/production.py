@@ -141,6 +141,7 @@ def _gateway_process(settings: Settings) -> Process:
         gateway.nginx_command(settings.home / "gateway" / "nginx.conf"),
         lambda: answers(f"http://127.0.0.1:{settings.port}/gateway/health"),
         settings.home / "logs" / "gateway.log",
+        leftovers=(gateway.redirect_socket(settings),),
     )
 
 

@@ -257,6 +257,20 @@ def test_no_prediction_fails_when_a_replica_hangs_and_it_is_started_again(runnin
     assert {status for status, _ in answers} == {200}, [one for one in answers if one[0] != 200][:3]
 
 
+def test_the_gateway_comes_back_when_it_is_killed(running: ProductionWorkbench) -> None:
+    [master] = [pid for pid, said in running.processes().items() if "nginx: master" in said]
+    os.kill(master, signal.SIGKILL)
+
+    def is_back() -> bool:
+        others = [pid for pid, said in running.processes().items() if "nginx: master" in said and pid != master]
+        try:
+            return bool(others) and httpx.get(f"{running.url}/gateway/health", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    wait_until(is_back, what="the gateway")
+
+
 def test_a_person_signs_in_corrects_and_promotes_while_a_replica_dies(running: ProductionWorkbench) -> None:
     with running.visitor() as person:
         signed_in = person.get(running.sign_in_url)

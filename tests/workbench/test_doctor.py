@@ -2,6 +2,8 @@
 
 import datetime as dt
 import http.server
+import shutil
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,24 +18,30 @@ from ner import tables
 from ner.database import Database, utc_now
 from ner.migrations import alembic_config, migrate
 from ner.settings import Settings
+from registry.alerts import raise_alert
+from registry.deliveries import send_due
 from registry.heartbeats import WORKER, beat
 from registry.sealing import Seals
+from registry.webhooks import create_webhook
 from tests.populated import populate
 from tests.running import free_port
 from workbench import examination
 from workbench.examination import examine
+from workbench.gateway import api_servers, make_certificate
 
 
 class _Answering(http.server.BaseHTTPRequestHandler):
     """A server that is healthy as the workbench is, and as MLflow is."""
 
     body = b'{"status": "healthy", "canary_percent": 0}'
+    screens = b"ok"
+    demos = b'{"version": "6.0"}'
     date: dt.datetime | None = None
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(self.body)
+        self.wfile.write({"/_stcore/health": self.screens, "/demo/config": self.demos}.get(self.path, self.body))
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return super().date_time_string(self.date.timestamp() if self.date is not None else timestamp)
@@ -57,6 +65,24 @@ class Patient:
     def execute(self, statement: sa.Executable) -> None:
         with self.database.transaction() as connection:
             connection.execute(statement)
+
+    def stand_behind_gateway(self, *replicas: int, until: dt.datetime | None = None) -> None:
+        """Let a gateway stand before the server, with these ports of replicas; `until`: when its certificate ends."""
+        home = self.settings.home
+        own = home / "gateway.crt", home / "gateway.key"
+        make_certificate(*own, names=("localhost",), addresses=("127.0.0.1",), until=until)
+        (home / "gateway").mkdir()
+        (home / "gateway" / "nginx.conf").write_text(f"upstream api {{ {api_servers(replicas)} }}")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*own)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.answering)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.stack.callback(thread.join)
+        self.stack.callback(server.server_close)
+        self.stack.callback(server.shutdown)
+        self.change(https_port=server.server_address[1])
 
     def findings(self) -> dict[str, tuple[bool, str]]:
         return {one.check: (one.ok, one.finding) for one in examine(self.settings)}
@@ -86,7 +112,7 @@ def patient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient
         connection.execute(
             tables.switches.insert().values(name="backup", value=made, changed_by="system", changed_at=utc_now())
         )
-    monkeypatch.setattr(examination.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     with ExitStack() as stack:
         yield Patient(settings, database, answering, stack)
     server.shutdown()
@@ -186,6 +212,45 @@ def _old_backup(patient: Patient) -> None:
     patient.execute(tables.switches.update().where(tables.switches.c.name == "backup").values(value=made))
 
 
+def _dead_screens(patient: Patient) -> None:
+    # What a gateway answers for screens that are away, with status 200.
+    patient.answering.screens = b"<!doctype html><h1>The screens are starting</h1>"
+
+
+def _dead_demos(patient: Patient) -> None:
+    patient.answering.demos = b"<h1>?</h1>"
+
+
+def _dead_gateway(patient: Patient) -> None:
+    patient.stand_behind_gateway(patient.settings.port)
+    patient.change(https_port=free_port())
+
+
+def _dead_replica(patient: Patient) -> None:
+    patient.stand_behind_gateway(patient.settings.port, free_port())
+
+
+def _ending_certificate(patient: Patient) -> None:
+    patient.stand_behind_gateway(patient.settings.port, until=utc_now() + dt.timedelta(days=3))
+
+
+def _no_bucket(patient: Patient) -> None:
+    monkeypatch = pytest.MonkeyPatch()
+    patient.stack.callback(monkeypatch.undo)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "nobody")
+    patient.change(artifacts_url="s3://nowhere/ner", s3_endpoint_url=f"http://127.0.0.1:{free_port()}")
+
+
+def _deaf_receiver(patient: Patient) -> None:
+    secret = (patient.settings.home / "secret.key").read_text().strip().encode()
+    url = f"http://127.0.0.1:{free_port()}/hook"
+    with patient.database.transaction() as connection:
+        create_webhook(connection, secret, name="pager", url=url, severities=["critical"], actor="ada")
+        raise_alert(connection, "drift", "critical", "Texts have changed.")
+    send_due(patient.database, [secret], may_be_private=True)
+
+
 def _broken_spool(patient: Patient) -> None:
     (patient.settings.home / "spool").mkdir()
     (patient.settings.home / "spool" / "1.broken").write_bytes(b"?")
@@ -212,12 +277,20 @@ FAULTS: dict[str, tuple[Callable[[Patient], None], str, str]] = {
     "a clock is wrong": (_wrong_clock, "clock", "time synchronisation"),
     "the worker is stale": (_stale_worker, "worker", "python -m training worker"),
     "the last backup is old": (_old_backup, "backup", "workbench backup"),
+    "the screens are dead": (_dead_screens, "screens", "logs/workbench.log"),
+    "the demos are dead": (_dead_demos, "screens", "The demos do not answer"),
+    "the gateway is dead": (_dead_gateway, "gateway", "logs/gateway.log"),
+    "a replica is dead": (_dead_replica, "gateway", "logs/api-2.log"),
+    "a certificate ends": (_ending_certificate, "gateway", "put a new one there"),
+    "the bucket is away": (_no_bucket, "bucket", "NER_S3_ENDPOINT_URL"),
+    "alerts do not arrive": (_deaf_receiver, "told", "'pager' after 1 attempts"),
     "log rows are stuck": (_broken_spool, "log", "NER_OLD_SECRET_KEYS"),
 }
 # What cannot be looked at without a database is not well either.
 ALONG = {
     "the schema is behind": {"search"},
-    "the database is gone": {"search", "keys", "audit", "packages", "worker", "backup"},
+    "the database is gone": {"search", "keys", "audit", "packages", "worker", "backup", "told"},
+    "nothing answers": {"screens"},
 }
 
 
@@ -230,6 +303,13 @@ def test_a_fault_is_found_with_what_to_do_and_nothing_else_is(
     along = ALONG.get(request.node.callspec.id, set())
     assert set(wrong) - along == {check}, wrong
     assert advice in wrong[check]
+
+
+def test_a_gateway_with_its_replicas_is_well(patient: Patient) -> None:
+    patient.stand_behind_gateway(patient.settings.port, patient.settings.port)
+    is_well, said = patient.findings()["gateway"]
+    assert is_well
+    assert "2 API processes" in said
 
 
 def test_a_laptop_without_backups_is_told_so_and_is_not_ill(patient: Patient) -> None:

@@ -147,6 +147,23 @@ def test_what_a_killed_process_started_is_gone_before_it_is_started_again(tmp_pa
     launcher.stop([child])
 
 
+def test_a_socket_that_a_killed_process_left_does_not_keep_it_from_starting_again(tmp_path: Path) -> None:
+    left = tmp_path / "left.sock"
+    code = (
+        "import socket, sys, time; held = socket.socket(socket.AF_UNIX); held.bind(sys.argv[1]); "
+        "print('up', flush=True); time.sleep(600)"
+    )
+    child = _sleeper(tmp_path, code=code)
+    child.command, child.leftovers = [*child.command, str(left)], (left,)
+    child.start()
+    wait_until(lambda: child.last_lines().count("up") == 1, what="the first start")
+    _kill(child)
+    launcher.look_after([child], lambda _: None)
+    wait_until(lambda: child.last_lines().count("up") == 2 or child.has_ended(), what="the second start")
+    assert not child.has_ended(), child.last_lines()
+    launcher.stop([child])
+
+
 def _kill(child: Process) -> None:
     assert child.child is not None
     os.kill(child.child.pid, 9)
