@@ -69,6 +69,32 @@ export function layers(items) {
   });
 }
 
+const STRIP = 64;
+
+/** Items by the strips of text that they touch: what can conflict with a span shares a strip with it. */
+class Ground {
+  constructor(items) {
+    this._strips = new Map();
+    for (const item of items) this.add(item);
+  }
+
+  add(item) {
+    for (const strip of stripsOf(item)) {
+      if (!this._strips.has(strip)) this._strips.set(strip, []);
+      this._strips.get(strip).push(item);
+    }
+  }
+
+  near(span) {
+    return stripsOf(span).flatMap((strip) => this._strips.get(strip) ?? []);
+  }
+}
+
+function stripsOf({ start, end }) {
+  const first = Math.floor(start / STRIP);
+  return Array.from({ length: Math.floor((end - 1) / STRIP) - first + 1 }, (_, index) => first + index);
+}
+
 export class Sheet {
   /** `history`: {past, future} of an earlier sheet with these items; each step is {removed, added}. */
   constructor(nesting, items, history = null) {
@@ -138,14 +164,18 @@ export class Sheet {
 
   /** Take every offer that displaces nothing. */
   takeAll() {
-    let items = this.standing;
+    const items = this.standing;
+    const before = items.length;
+    const ground = new Ground(items);
     for (const offer of this.offered) {
       const taken = { ...offer, isOffered: false };
-      if (!conflicting(items, taken, this.nesting).length) items = [...items, taken];
+      if (conflicting(ground.near(taken), taken, this.nesting).length) continue;
+      items.push(taken);
+      ground.add(taken);
     }
-    const count = items.length - this.standing.length;
-    if (count) this.become([...items, ...this.offered.filter((offer) => !items.some((item) => isSame(item, offer)))]);
-    return count;
+    const places = new Set(items.map(placeOf));
+    if (items.length > before) this.become([...items, ...this.offered.filter((offer) => !places.has(placeOf(offer)))]);
+    return items.length - before;
   }
 
   undo() {
