@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -18,8 +19,11 @@ def theme() -> Theme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def draw(figure: go.Figure, *, key: str) -> None:
-    """Draw a figure that was made for `theme()`, with its title as text of the page, which wraps where it is narrow."""
+def draw(figure: go.Figure, *, key: str, on_click: Callable[[], None] | None = None) -> None:
+    """Draw a figure that was made for `theme()`, with its title as text of the page, which wraps where it is narrow.
+
+    `on_click` is called before the page is drawn anew when a point is clicked; `clicked` then says which.
+    """
     title, subtitle = figure.layout.title.text or "", figure.layout.title.subtitle.text or ""
     if title:
         st.html(f'<div class="ner-figure"><b>{html.escape(title)}</b><span>{html.escape(subtitle)}</span></div>')
@@ -31,7 +35,17 @@ def draw(figure: go.Figure, *, key: str) -> None:
         font={"family": FONT},
         legend={"y": 1.02, "yanchor": "bottom"},
     )
-    st.plotly_chart(figure, key=key, config=CONFIG, theme=None)
+    if on_click is None:
+        st.plotly_chart(figure, key=key, config=CONFIG, theme=None)
+    else:
+        st.plotly_chart(figure, key=key, config=CONFIG, theme=None, on_select=on_click, selection_mode="points")
+
+
+def clicked(key: str) -> Any:
+    """The customdata of the point that was clicked in the figure with this key; None where none is."""
+    selection = (st.session_state.get(key) or {}).get("selection") or {}
+    points = selection.get("points") or []
+    return points[0].get("customdata") if points else None
 
 
 def draw_tabs(parts: Mapping[str, Callable[[], None]], *, key: str) -> None:

@@ -48,7 +48,7 @@ def _draw_switch(said: Body, person: Visitor | None) -> None:
         f"**{said['canary']}** answers **{said['percent']:g} %** of the traffic of {said['stable']} in the shadow: "
         f"{plural(answered, 'request')} so far"
     )
-    words += f", {percent(said['disagree'] / answered)} otherwise" if answered else ""
+    words += f", {percent(said['disagree'] / answered)} differently" if answered else ""
     words += f", {said['failed']:,} failed." if said["failed"] else "."
     text, switch = st.columns([4, 1], vertical_alignment="center")
     text.markdown(words)

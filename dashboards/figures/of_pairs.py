@@ -56,21 +56,21 @@ def label_changes(labels: Sequence[Mapping[str, Any]], left: str, right: str, th
 
 
 def shadow_agreement(hours: Sequence[Mapping[str, Any]], canary: str, theme: Theme = "light") -> go.Figure:
-    """By hour, the requests that the canary answered in the shadow: as the stable version did, otherwise, not."""
+    """By hour, the requests that the canary answered in the shadow: as the stable version did, differently, not."""
     if not hours:
         return nothing_yet("The first shadowed request will appear here.", theme)
     colours = palette(theme)
     answered = sum(hour["agree"] + hour["disagree"] for hour in hours)
     share = sum(hour["disagree"] for hour in hours) / answered if answered else 0.0
     figure = canvas(
-        f"{canary} answers {100 * share:.1f} % of requests otherwise",
+        f"{canary} answers {100 * share:.1f} % of requests differently",
         theme,
         subtitle="Requests in the shadow by hour (UTC)",
         height_pixels=300,
     )
     parts = (
         ("agree", "the same", faded(colours.first, 0.75)),
-        ("disagree", "otherwise", colours.second),
+        ("disagree", "differently", colours.second),
         ("failed", "not at all", colours.bad),
     )
     moments = [str(hour["hour"])[:16].replace("T", " ") for hour in hours]

@@ -158,6 +158,7 @@ def confusion_heatmap(performance: Mapping[str, Any], theme: Theme = "light") ->
         hovertemplate="true <b>%{y}</b>, predicted <b>%{x}</b><br>%{customdata:,} spans, "
         "%{z:.1%} of the row<extra></extra>",
     )  # fmt: skip
+    _mark_mistakes(figure, counts, shares, rows, columns, theme)
     _write_cells(figure, text, shares, rows, columns, theme)
     figure.update_xaxes(
         title_text="predicted", side="top", type="category", tickfont={"color": colours.text, "size": 13}
@@ -170,6 +171,26 @@ def confusion_heatmap(performance: Mapping[str, Any], theme: Theme = "light") ->
         tickfont={"color": colours.text, "size": 13},
     )
     return figure.update_layout(margin={"t": 136})
+
+
+def _mark_mistakes(
+    figure: go.Figure, counts: Any, shares: Any, rows: Sequence[str], columns: Sequence[str], theme: Theme
+) -> None:
+    """A frame for each cell of mistakes, drawn around the one that was clicked: heat maps themselves take no clicks.
+    Its customdata is [row, column, count, share]."""
+    cells = [(row, column) for row, column in np.argwhere(counts).tolist() if row != column]
+    figure.add_scatter(
+        x=[columns[column] for _, column in cells],
+        y=[rows[row] for row, _ in cells],
+        mode="markers",
+        showlegend=False,
+        marker={"symbol": "square-open", "size": 40, "opacity": 0, "color": palette(theme).text, "line": {"width": 2}},
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=[[row, column, int(counts[row][column]), float(shares[row][column])] for row, column in cells],
+        hovertemplate="true <b>%{y}</b>, predicted <b>%{x}</b><br>%{customdata[2]:,} spans, "
+        "%{customdata[3]:.1%} of the row; click to see them<extra></extra>",
+    )
 
 
 def _write_cells(

@@ -3,6 +3,7 @@
 The tests that build it are coroutines: outside of a running event loop Gradio opens loops that it never closes.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workbench.world import BOTH, PLACES, World
-from workbench.api_client import ApiClient
+from workbench.api_client import ApiClient, RetryPolicy
 from workbench.demos.demo import NO_TOKEN, WRONG, answer, build_demo, enter, mount_demo, segments
 
 TEXT = "Maria went to Oslo ."
@@ -143,3 +144,13 @@ def test_the_pieces_are_the_text_when_they_are_joined(text: str, borders: list[t
 def test_the_longest_is_kept_when_entities_overlap() -> None:
     spans = [{"start": 0, "end": 3, "label": "geo"}, {"start": 0, "end": 8, "label": "org"}]
     assert segments("New York", spans) == [("New York", "org")]
+
+
+def test_a_guest_is_told_when_to_come_back_when_the_demo_was_asked_too_often(http: TestClient) -> None:
+    api = ApiClient(http, retry=RetryPolicy(attempts=1))
+    token = token_of(api.create_demo(hours=1, passphrase="correct horse"))
+    for _ in range(30):
+        enter(api, token, "wrong horse")
+    ticket, gate, said, room, *_ = enter(api, token, "correct horse")
+    assert (ticket, gate["visible"], room["visible"]) == ("", True, False)
+    assert re.fullmatch(r"This demo has been asked too often in the last hour; try again in \d+ minutes?\.", said)

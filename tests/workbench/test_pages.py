@@ -145,6 +145,17 @@ def test_a_dataset_is_compared_with_scores_and_a_verdict_in_words(two_versions: 
         assert "1.1.0 is better than 1.0.0" in words(page)
 
 
+@pytest.mark.parametrize("name", ["news", "letters"])
+def test_a_comparison_says_which_version_has_learned_the_texts(two_versions: World, name: str) -> None:
+    """The versions of this world have learned from news."""
+    two_versions.add_dataset(name)
+    with visiting(two_versions, "compare", "viewer") as page:
+        page.segmented_control(key="compare_on").select("A dataset").run()
+        page.button[0].click().run()
+        assert not page.exception
+        assert ("1.0.0 and 1.1.0 learned from this dataset" in words(page)) == (name == "news")
+
+
 def test_twice_the_same_version_is_no_comparison(two_versions: World) -> None:
     with visiting(two_versions, "compare", "viewer") as page:
         page.selectbox(key="compare_right").select("1.0.0").run()

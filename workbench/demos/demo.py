@@ -1,5 +1,6 @@
 """A page for people without a key: one version's answers, or two side by side, behind a link that expires."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from fastapi import FastAPI
 from workbench.api_client import ApiClient, ApiError, Body, RetryPolicy
 from workbench.api_transport import HttpCaller
 from workbench.demos.frames import DemoFrames
-from workbench.look import label_colour
+from workbench.look import label_colour, plural
 
 EXAMPLES = (
     "John lives in New York. On Friday he meets Angela Merkel in Berlin.",
@@ -18,6 +19,7 @@ EXAMPLES = (
 )
 WRONG = "This is not the passphrase of this demo."
 NO_TOKEN = "This page opens with a demo link; ask whoever runs the workbench for one."
+_TOO_MANY = 429
 FONTS = ("ui-sans-serif", "system-ui", "sans-serif")
 CSS = """
 footer { display: none !important; }
@@ -73,6 +75,7 @@ def mount_demo(app: FastAPI, api_url: str, *, path: str = "/demo") -> None:
     app.add_middleware(DemoFrames, api_url=api_url, path=path)
     theme = gr.themes.Soft(primary_hue="cyan", neutral_hue="slate", font=FONTS, font_mono=FONTS)
     theme.set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_600")
+    theme.set(block_title_text_color="*primary_800", block_label_text_color="*primary_800")
     gr.mount_gradio_app(app, build_demo(api_url), path=path, theme=theme, css=CSS, footer_links=[], ssr_mode=False)
 
 
@@ -88,8 +91,8 @@ def enter(client: ApiClient, token: str, passphrase: str | None) -> tuple[Any, .
     try:
         entry = client.enter_demo(token, passphrase)
     except ApiError as error:
-        may_try_again = passphrase is not None and error.message == WRONG
-        return "", gr.update(visible=may_try_again), *_closed(error.message)
+        may_try_again = passphrase is not None and (error.message == WRONG or error.status == _TOO_MANY)
+        return "", gr.update(visible=may_try_again), *_closed(_sentence(error))
     if entry["needs_passphrase"]:
         return "", gr.update(visible=True), *_closed("This demo opens with a passphrase.")
     return entry["ticket"], hidden, *_open(_words(entry))
@@ -106,9 +109,17 @@ def answer(client: ApiClient, token: str, text: str, ticket: str = "") -> tuple[
     except ApiError as error:
         if error.status in {401, 403, 404, 410}:
             return _closed(error.message)
-        return _open(error.message)
+        return _open(_sentence(error))
     rows = gr.update(value=_rows(body), visible=True)
     return _words(body), gr.update(visible=True), *_texts(body, text), rows
+
+
+def _sentence(error: ApiError) -> str:
+    """What a guest is told; of limits in words of their own, for a guest has no key that could be raised."""
+    if error.status != _TOO_MANY:
+        return error.message
+    minutes = max(1, math.ceil(float(error.details.get("retry_after_seconds") or 60) / 60))
+    return f"This demo has been asked too often in the last hour; try again in {plural(minutes, 'minute')}."
 
 
 def _open(sentence: str) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """Compare: two versions side by side, on a text, a dataset or shadow traffic, with every difference named."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -43,7 +43,8 @@ def page() -> None:
     if basis == "A text":
         _compare_text(str(left), str(right))
     else:
-        _compare_dataset(str(left), str(right))
+        learned = {str(version["version"]): str(version["dataset"]) for version in versions}
+        _compare_dataset(str(left), str(right), learned)
 
 
 def _pick_pair(versions: Sequence[Body], rollout: Body) -> tuple[str | None, str | None]:
@@ -70,7 +71,7 @@ def _compare_text(left: str, right: str) -> None:
     draw_document(result["documents"][0], left, right)
 
 
-def _compare_dataset(left: str, right: str) -> None:
+def _compare_dataset(left: str, right: str, learned_from: Mapping[str, str]) -> None:
     datasets = [dataset for dataset in api().datasets() if dataset["documents"]]
     if not datasets:
         empty_state("No dataset yet", "Import a file on the Train page, or with: workbench import FILE --dataset NAME")
@@ -86,6 +87,13 @@ def _compare_dataset(left: str, right: str) -> None:
     if not result or (result["left"], result["right"]) != (left, right) or "dataset" not in what:
         empty_state("Not compared yet", "Choose a dataset and press Compare; both versions read the same documents.")
         return
+    flattered = [version for version in (left, right) if learned_from.get(version) == what["dataset"]]
+    if flattered:
+        st.warning(
+            f"{' and '.join(flattered)} learned from this dataset: texts that were learned are among these, so "
+            "the score is higher here than on new texts. The Quality page has scores on texts that were held back.",
+            icon=":material/school:",
+        )
     _draw(what, result, {"dataset": what["dataset"]})
 
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from dashboards import figures
 from workbench.api_client import ApiError, Body
 from workbench.browser import api
-from workbench.charts import draw, draw_tabs, theme
+from workbench.charts import clicked, draw, draw_tabs, theme
 from workbench.downloads import draw_downloads
 from workbench.layout import empty_state, heading, pick_version, score
 from workbench.look import highlighted, plural
@@ -26,6 +26,15 @@ _TABLES = {
 }
 _FIGURES = {"F1": "f1", "Precision": "precision", "Recall": "recall"}
 _BASES = {"measured": "texts that people settled", "estimated": "all answers, without labels"}
+
+
+class Cell(NamedTuple):
+    """A cell of mistakes; `place` is its row and column in the matrix."""
+
+    true: str | None
+    predicted: str | None
+    spans: int
+    place: tuple[int, int]
 
 
 def page() -> None:
@@ -92,23 +101,35 @@ def _draw_tags(version: Body) -> None:
 
 def _draw_confusion(version: Body) -> None:
     draw(figures.outcome_bar(version, theme()), key="quality_outcomes")
-    draw(figures.confusion_heatmap(version, theme()), key="quality_confusion")
-    _draw_behind_a_cell(version)
-
-
-def _draw_behind_a_cell(version: Body) -> None:
-    """The documents that are counted in one cell, the one with the most mistakes at first."""
     cells = _mistakes(version.get("confusion") or {})
+    draw(figures.confusion_heatmap(version, theme()), key="quality_confusion", on_click=partial(_open_cell, cells))
+    _draw_behind_a_cell(version, cells)
+
+
+def _open_cell(cells: Sequence[Cell]) -> None:
+    """Show the documents behind the cell that was clicked."""
+    point = clicked("quality_confusion")
+    found = [cell for cell in cells if point and cell.place == tuple(point[:2])]
+    if found:
+        st.session_state["quality_cell"] = found[0]
+
+
+def _draw_behind_a_cell(version: Body, cells: Sequence[Cell]) -> None:
+    """The documents that are counted in one cell, the one with the most mistakes at first."""
     if not cells:
         return
-    chosen = st.selectbox("Behind a cell", cells, format_func=_cell_name, key="quality_cell")
-    true, predicted, count = chosen
+    if st.session_state.get("quality_cell") not in cells:
+        st.session_state.pop("quality_cell", None)
+    chosen = st.selectbox(
+        "Behind a cell", cells, format_func=_cell_name, key="quality_cell", help="Or click a cell of mistakes above."
+    )
     try:
-        body = api().quality_cell(version["version"], true=true, predicted=predicted, limit=_SHOWN)
+        body = api().quality_cell(version["version"], true=chosen.true, predicted=chosen.predicted, limit=_SHOWN)
     except ApiError as error:
         st.caption(error.message)
         return
-    st.caption(f"{_among(len(body['documents']), count)}; above each text what it should say, below what was said.")
+    shown = _among(len(body["documents"]), chosen.spans)
+    st.caption(f"{shown}; above each text what it should say, below what was said.")
     for document in body["documents"]:
         with st.container(border=True):
             for side in ("gold", "found"):
@@ -116,23 +137,22 @@ def _draw_behind_a_cell(version: Body) -> None:
                 st.html(highlighted(document["text"], marked, framed=False))
 
 
-def _mistakes(confusion: Body) -> list[tuple[str | None, str | None, int]]:
-    """True label, predicted label and count of each cell that is not on the diagonal, the most frequent first."""
+def _mistakes(confusion: Body) -> list[Cell]:
+    """Each cell that is not on the diagonal, the one with the most spans first."""
     names = [*confusion.get("labels", [])[:-1], None]
     counted = [
-        (true, predicted, count)
-        for true, row in zip(names, confusion.get("matrix", []), strict=False)
-        for predicted, count in zip(names, row, strict=False)
+        Cell(true, predicted, count, (row, column))
+        for row, (true, counts) in enumerate(zip(names, confusion.get("matrix", []), strict=False))
+        for column, (predicted, count) in enumerate(zip(names, counts, strict=False))
         if count and true != predicted
     ]
-    return sorted(counted, key=lambda cell: -cell[2])
+    return sorted(counted, key=lambda cell: -cell.spans)
 
 
-def _cell_name(cell: tuple[str | None, str | None, int]) -> str:
-    true, predicted, count = cell
-    if true is None:
-        return f"{predicted}, made up ({count:,})"
-    return f"{true}, {f'taken for {predicted}' if predicted else 'missed'} ({count:,})"
+def _cell_name(cell: Cell) -> str:
+    if cell.true is None:
+        return f"{cell.predicted}, made up ({cell.spans:,})"
+    return f"{cell.true}, {f'taken for {cell.predicted}' if cell.predicted else 'missed'} ({cell.spans:,})"
 
 
 def _among(documents: int, spans: int) -> str:
