@@ -8,6 +8,7 @@ as (1 + tanh(x / 2)) / 2, so that one function serves all four gates: the halves
 Gates stand in the order input, forget, output, candidate.
 """
 
+import logging
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Protocol, TypeAlias
@@ -26,6 +27,7 @@ except ImportError:  # built without a compiler
 Floats: TypeAlias = NDArray[np.float32]
 COMPILED = _kernels is not None
 _LANES = 16
+_LOG = logging.getLogger(__name__)
 
 
 class Recurrence(Protocol):
@@ -40,6 +42,8 @@ def open_recurrence(recurrent: Floats, kernel: Floats, bias: Floats) -> Recurren
     # Panels of a gate end where those of the next begin only if the units fill them.
     if COMPILED and 4 * recurrent.shape[1] % _LANES == 0:
         return CompiledRecurrence(recurrent, kernel, bias)
+    if not COMPILED:
+        _LOG.warning("Without compiled code tagging takes three times as long: install a C compiler, then this anew.")
     return NumpyRecurrence(recurrent, kernel, bias)
 
 
