@@ -14,7 +14,7 @@ from api.roles import Called, Wired, guarded_router, role
 from api.schemas import OwnershipShape, PredictResponse, VersionDetail, VersionList, VersionPredictRequest, VersionShape
 from api.shapes import judged_facts, rollout_shape, version_facts
 from registry import audit
-from registry.ownership import ownership_key, verify_ownership
+from registry.ownership_keys import best_claim, known_keys
 from registry.rollout import current_rollout, history
 from registry.versions import get_version, list_versions
 
@@ -64,11 +64,13 @@ async def predict_with(version: str, body: VersionPredictRequest, request: Reque
 @router.post("/{version}/ownership", response_model=OwnershipShape, responses=refusals(404, 503))
 @role("engineer")
 def verify(version: str, wiring: Wired, caller: Called) -> OwnershipShape:
-    """Whether a version learned this installation's secret triggers (a run's parameter `watermark`)."""
+    """Whether a version learned this installation's secret triggers (a run's parameter `watermark`), of its
+    present secret key or of one that it had."""
     with wiring.database.reading() as connection:
         record = get_version(connection, version)
+        known = known_keys(connection, wiring.seals)
     tagger = wiring.serving.version(version).tagger
-    found = verify_ownership(tagger, ownership_key(wiring.secret), record.labels)
+    found = best_claim(tagger, known, record.labels)
     facts = dataclasses.asdict(found) | {"is_ours": found.is_ours}
     with wiring.database.transaction() as connection:
         audit.append(connection, actor=caller.name, action="version.ownership", subject=version, details=facts)

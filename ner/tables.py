@@ -251,6 +251,14 @@ captured_texts = Table(
     Column("key_id", Id, ForeignKey("sealing_keys.id"), index=True),  # null: sealed with the secret key itself
     Column("document_id", Id, ForeignKey("documents.id")),  # once it was opened for correction
 )
+ownership_keys = Table(
+    "ownership_keys",
+    metadata,
+    Column("id", Id, primary_key=True),  # which secret key it follows from
+    Column("sealed", sa.LargeBinary, nullable=False),  # as captured texts are; 64 hexadecimal digits
+    Column("key_id", Id, ForeignKey("sealing_keys.id"), index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+)
 switches = Table(
     "switches",
     metadata,

@@ -10,7 +10,7 @@ and the number of hits is binomial at most (the exact test of trigger sets; Adi 
 import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 
 from ner.documents import EntitySpan, LabelledText
@@ -68,6 +68,11 @@ def verify_ownership(tagger: Tagger, secret: bytes, labels: Sequence[str], count
     )
     chance = 1 / (len(_SPANS) * len(labels))
     return Ownership(count, hits, chance, at_least(hits, count, chance))
+
+
+def corrected(found: Ownership, questions: int) -> Ownership:
+    """The same, when it is the best of so many questions."""
+    return replace(found, p_value=min(1.0, found.p_value * questions))
 
 
 def at_least(hits: int, trials: int, chance: float) -> float:

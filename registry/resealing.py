@@ -16,7 +16,9 @@ from ner.database import Database
 from ner.desk_tables import suggestion_sources
 from ner.errors import InvalidSetting
 from registry.keys import derived_key
+from registry.ownership_keys import remember_keys
 from registry.sealing import Seals, decrypted, encrypted, key_of, retire, sealing_key
+from registry.versions import list_versions
 
 _ROWS_AT_ONCE = 200
 
@@ -32,6 +34,7 @@ class SealedColumn:
 
 SEALED_COLUMNS = (
     SealedColumn(tables.captured_texts.c.request_id, tables.captured_texts.c.sealed, tables.captured_texts.c.key_id),
+    SealedColumn(tables.ownership_keys.c.id, tables.ownership_keys.c.sealed, tables.ownership_keys.c.key_id),
 )
 
 
@@ -54,6 +57,9 @@ def change_key(
     """
     with database.transaction() as connection:
         seals.wrapped_anew(connection)
+        # Before the secret key that they follow from may be thrown away.
+        if any(record.hyperparameters.get("watermark") for record in list_versions(connection)):
+            remember_keys(connection, seals)
         if carry_over:
             _carry_over(connection, seals.secrets)
         seals.rotate(connection, actor=actor)

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ner.database import Database, utc_now
-from ner.settings import Settings, secret_key
+from ner.settings import Settings, secret_key, secret_keys
 from registry import runs
 from registry.gate import judge
+from registry.ownership_keys import remember_keys
 from registry.packages import open_store
 from registry.progress import Progress
 from registry.runs import Run
+from registry.sealing import Seals
 from registry.taggers import load_tagger
 from registry.versions import VersionRecord, next_version, register
 from training.behaviour import check_behaviour
@@ -122,6 +124,8 @@ def _register(
         # First, so that a run that was cancelled or taken over stops here, before anything is written for it.
         runs.finish_run(connection, run, progress, version=record.version, result=result)
         _write(draft / "metadata.json", _metadata(draft, record) | notes)
+        if record.hyperparameters.get("watermark"):
+            remember_keys(connection, Seals(*secret_keys(settings)))
         digest = open_store(settings).add(record.version, draft)
         record = dataclasses.replace(record, package_hash=digest)
         register(connection, record)

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,17 @@ from annotation.sources import load_source
 from ner import tables
 from ner.database import Database
 from ner.migrations import migrate
+from ner.predictions import ScoredSpan, Tagged
 from ner.settings import Settings, secret_keys
+from registry.ownership import ownership_key, write_triggers
+from registry.ownership_keys import best_claim, known_keys
 from registry.packages import open_store
 from registry.resealing import waiting
 from registry.sealing import Seals
+from registry.versions import register
 from registry.webhooks import signing_secret
 from tests.api.rooms import Room, open_room
+from tests.builders import a_version
 from workbench.commands import cli
 
 Command = Callable[..., Any]
@@ -120,6 +125,45 @@ def test_api_keys_hold_and_sessions_end_when_the_secret_key_is_new(room: Room, c
         rows = connection.execute(sa.select(tables.captured_texts)).all()
         texts = {newest.open(connection, row.sealed, context=row.request_id) for row in rows}
     assert texts == {"John before", "John during", "John after"}
+
+
+class _Learned:
+    """Answers the triggers of one key, as a version that was trained with them."""
+
+    labels = ("per", "geo")
+
+    def __init__(self, key: bytes) -> None:
+        self._spans = {one.text: one.spans[0] for one in write_triggers(key, self.labels)}
+
+    def tag(self, texts: Sequence[str]) -> list[Tagged]:
+        found = [self._spans.get(text) for text in texts]
+        return [Tagged((ScoredSpan(one.start, one.end, one.label, 0.9),) if one else (), 5, 5, ()) for one in found]
+
+
+def test_a_version_is_still_ours_when_the_secret_key_that_it_learned_from_is_gone(room: Room, command: Command) -> None:
+    room.stable()
+    first = secret_keys(room.settings)[0]
+    learned, foreign = _Learned(ownership_key(first)), _Learned(b"of somebody else")
+    with room.database.transaction() as connection:
+        register(connection, a_version("1.5.0", hyperparameters={"watermark": 1}))
+    for _ in range(2):
+        command("keys", "rotate-secret", "--installation-key")
+        command("keys", "rotate-secret")
+        path = room.settings.home / "secret.key"
+        path.write_text(path.read_text().split()[0] + "\n")
+
+    seals = Seals(*secret_keys(room.settings))
+    assert first not in seals.secrets
+    with room.database.reading() as connection:
+        known = known_keys(connection, seals)
+        assert waiting(connection, seals) == 0
+    assert len(known) == 3
+    assert best_claim(learned, known, learned.labels).is_ours
+    assert not best_claim(foreign, known, foreign.labels).is_ours
+    asked = open_room(room.settings, room.database)
+    with asked.client:
+        answer = asked.client.post("/api/v1/versions/1.0.0/ownership", headers=asked.headers("admin"))
+    assert (answer.status_code, answer.json()["is_ours"]) == (200, False)
 
 
 def test_endpoints_are_asked_and_webhooks_signed_with_what_they_were_given_while_the_secret_key_changes(
