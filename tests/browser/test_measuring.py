@@ -38,3 +38,32 @@ def test_a_click_on_a_cell_of_mistakes_opens_what_is_behind_it(
         page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         expect(behind.get_by_role("combobox")).to_have_value(_cell_name(chosen))
         picture(page, f"quality-cell-{scheme}")
+
+
+_PARTS = {
+    "By label": "Strict F1 by label",
+    "By tag": "F1 of single tokens by tag",
+    "Confusions": "Each row: what became of the entities of one true label",
+    "Confidence": "each point is a tenth of the entities",
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_part_of_quality_is_drawn_when_it_is_opened(
+    visit: Visit, workbench_server: RunningWorkbench, scheme: Scheme
+) -> None:
+    with visit(scheme) as page:
+        page.goto(f"{workbench_server.url}/quality")
+        for name, said in _PARTS.items():
+            _tab(page, name)
+            expect(page.get_by_text(said)).to_be_visible()
+            picture(page, f"quality-{name.replace(' ', '-').lower()}-{scheme}")
+        _tab(page, "Over time")
+        for by in ("week", "day"):
+            page.get_by_role("radio", name=by, exact=True).click()
+            expect(page.get_by_role("radio", name=by, exact=True)).to_be_checked()
+        for figure in ("Precision", "Recall", "F1"):
+            page.get_by_role("radio", name=figure, exact=True).click()
+            expect(page.get_by_role("radio", name=figure, exact=True)).to_be_checked()
+        expect(page.locator(".js-plotly-plot").last).to_be_visible()
+        assert page.get_by_text("could not be drawn").count() == 0
