@@ -41,13 +41,14 @@ def worker(until_idle: bool) -> None:
 
 
 @main.command()
-def starter() -> None:
+@click.option("--mlflow-later", is_flag=True, help="Leave it to the worker to tell MLflow, whose server starts later.")
+def starter(mlflow_later: bool) -> None:
     """Train the starter model and let it answer, where no version is registered."""
     from training.starter import ensure_starter
 
     with _opened("starter") as (database, settings):
         migrate(database)
-        click.echo(ensure_starter(database, settings))
+        click.echo(ensure_starter(database, settings, tells_mlflow=not mlflow_later))
 
 
 @main.command(hidden=True)

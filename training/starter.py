@@ -40,11 +40,13 @@ def ensure_starter(
     *,
     sentences: int = SENTENCES,
     parameters: Mapping[str, int | float] = MappingProxyType(QUICK),
+    tells_mlflow: bool = True,
 ) -> str:
     """Make sure that a version answers, and return a sentence that says which.
 
     Does nothing where versions are registered, and may be called again after it was killed: an unfinished attempt is
-    superseded, and a starter version that was registered without becoming stable becomes stable.
+    superseded, and a starter version that was registered without becoming stable becomes stable. Where MLflow's server
+    is not there yet, `tells_mlflow` is False and the worker tells it later.
     """
     with database.transaction() as connection:
         present = _stable_starter(connection)
@@ -60,8 +62,9 @@ def ensure_starter(
         record = make_attempt(database, settings, run, watch=lambda progress: _show(bar, progress))
         with database.transaction() as connection:
             rollout.set_stable(connection, record.version, actor=ACTOR, reason="the first version")
-        _show(bar, Progress("telling MLflow", 0.97))
-        _tell_mlflow(database, settings)
+        if tells_mlflow:
+            _show(bar, Progress("telling MLflow", 0.97))
+            _tell_mlflow(database, settings)
         _show(bar, Progress("done", 1.0))
     f1 = record.performance["f1"]
     return f"The starter model is version {record.version}; its F1 on starter sentences it has not seen is {f1:.2f}."

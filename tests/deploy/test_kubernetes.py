@@ -154,6 +154,8 @@ def test_nobody_is_reached_but_by_those_who_need_it() -> None:
         covered |= set(selector.get("matchLabels", {}).values())
         covered |= {value for one in selector.get("matchExpressions", ()) for value in one["values"]}
     assert names <= covered
+    [asked] = policies["names"]["spec"]["egress"]
+    assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in asked["to"], "a cache of names on each machine is no pod"
     [screens] = policies["workbench"]["spec"]["egress"]
     assert screens["ports"] == [{"protocol": "TCP", "port": 8080}], "screens reach the gateway and no database"
 

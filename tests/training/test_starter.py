@@ -5,6 +5,7 @@ from ner.settings import Settings
 from registry import rollout, runs, versions
 from tests.builders import registered
 from tests.training.small_corpus import TINY
+from training.mirror import is_behind
 from training.starter import ensure_starter
 
 pytestmark = pytest.mark.slow
@@ -46,6 +47,18 @@ def test_the_first_start_registers_a_version_that_answers_and_the_second_changes
         assert rollout.current_rollout(connection).epoch == epoch
         assert len(runs.list_runs(connection)) == 1
     assert _registered(database) == ["1.0.0"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_worker_is_left_to_tell_mlflow_where_its_server_is_not_there_yet(
+    database: Database, settings: Settings
+) -> None:
+    ensure_starter(database, settings, sentences=150, parameters=_SMALL, tells_mlflow=False)
+    with database.reading() as connection:
+        assert versions.get_version(connection, "1.0.0").mlflow_version is None
+        assert is_behind(connection)
+    assert not (settings.home / "mlflow.db").exists()
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -288,7 +288,7 @@ FAULTS: dict[str, tuple[Callable[[Patient], None], str, str]] = {
 }
 # What cannot be looked at without a database is not well either.
 ALONG = {
-    "the schema is behind": {"search"},
+    "the schema is behind": {"search", "keys"},
     "the database is gone": {"search", "keys", "audit", "packages", "worker", "backup", "told"},
     "nothing answers": {"screens"},
 }

@@ -51,7 +51,7 @@ def _run(settings: Settings, began: float, is_production: bool) -> None:
     database = Database(settings.database)
     migrate(database)
     _ensure_admin_key(database, settings)
-    _ensure_starter(database)
+    _ensure_starter(database, is_production)
     if is_production:
         whole = production.installation(settings)
         children, watch = whole.children, whole.watch
@@ -96,12 +96,14 @@ def _ensure_admin_key(database: Database, settings: Settings) -> None:
         write_secret(path, key)
 
 
-def _ensure_starter(database: Database) -> None:
+def _ensure_starter(database: Database, is_production: bool) -> None:
     with database.reading() as connection:
         if list_versions(connection):
             return
     click.echo("First start: training the starter model, which takes about a minute.", err=True)
-    starter = subprocess.Popen([sys.executable, "-m", "training", "starter"], process_group=0)
+    # In production MLflow is a server on the database, which starts after this.
+    later = ["--mlflow-later"] if is_production else []
+    starter = subprocess.Popen([sys.executable, "-m", "training", "starter", *later], process_group=0)
     try:
         if starter.wait() != 0:
             raise NerError("The starter model could not be trained; the lines above say why.")
