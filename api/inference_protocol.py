@@ -154,7 +154,9 @@ async def infer(request: Request, model: str, version: str | None = None) -> Res
     outcomes = await _outcomes(wiring, version, texts)
     for index, (text, outcome) in enumerate(zip(texts, outcomes, strict=True)):
         if version is None:
-            wiring.records.answered(exchange, f"{exchange.request_id}-{index}", text, outcome)
+            request_id = f"{exchange.request_id}-{index}"
+            wiring.shadow.offer(text, request_id, text, outcome)
+            wiring.records.answered(exchange, request_id, text, outcome)
     answers = [answered(outcome) for outcome in outcomes]
     for answer in answers if version is None else ():
         exchange.answered_by(answer.version, answer.variant, stood_in=answer.degraded)

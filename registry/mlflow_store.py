@@ -26,7 +26,7 @@ import mlflow
 import mlflow.pyfunc
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException as MlflowException  # for those who tell MLflow something
 
 from registry.rollout import Rollout
 from registry.versions import VersionRecord

@@ -74,10 +74,15 @@ def run(run_id: str, claim: str) -> None:
 @main.command()
 def mirror() -> None:
     """Tell MLflow what it does not know yet: versions, and where the aliases point."""
+    from registry.mlflow_store import MlflowException
     from training.mirror import mirror as tell_mlflow
 
     with _opened("mirror") as (database, settings):
-        _log.info("MLflow was told of %d more versions.", tell_mlflow(database, settings))
+        try:
+            _log.info("MLflow was told of %d more versions.", tell_mlflow(database, settings))
+        except MlflowException as error:
+            _log.error("MLflow cannot be told now, and is told later: %s", str(error).splitlines()[0])
+            raise SystemExit(1) from None
 
 
 @contextmanager

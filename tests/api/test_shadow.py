@@ -57,6 +57,15 @@ def test_differences_are_stored_by_kind_and_no_text_is_when_traffic_is_shadowed(
     assert [row["disagree"] for row in said["hours"]] == [1]
 
 
+def test_texts_of_the_open_inference_protocol_are_shadowed_too(stable_room: Room) -> None:
+    put_in_shadow(stable_room)
+    body = {"inputs": [{"name": "text", "shape": [2], "datatype": "BYTES", "data": ["Ada in Berlin", "John sleeps"]}]}
+    answer = stable_room.client.post("/v2/models/ner/infer", json=body, headers=stable_room.headers())
+    assert answer.status_code == 200, answer.text
+    said = worked_off(stable_room)
+    assert (said["agree"], said["disagree"]) == (1, 1)
+
+
 def test_a_callers_answer_comes_from_the_stable_version_when_the_canary_crashes_and_hangs(
     stable_room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:

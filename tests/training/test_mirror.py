@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +58,21 @@ def test_a_version_waits_when_mlflow_is_down_and_is_logged_when_it_is_back(news:
     client = MlflowClient(settings.mlflow, settings.mlflow)
     assert {name: str(number) for name, number in client.get_registered_model("ner").aliases.items()} == {"stable": "1"}
     assert mirror(news, settings) == 0
+
+
+def test_the_process_says_in_one_line_that_mlflow_is_away(settings: Settings, database: Database) -> None:
+    given = {"NER_HOME": str(settings.home), "NER_DATABASE_URL": database.url, "NER_MLFLOW_URL": "http://127.0.0.1:9"}
+    told = subprocess.run(
+        [sys.executable, "-m", "training", "mirror"],
+        env={**os.environ, **given, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = told.stdout + told.stderr
+    assert told.returncode == 1
+    assert "MLflow cannot be told now, and is told later" in said
+    assert "Traceback" not in said
 
 
 def test_mlflow_is_behind_when_the_rollout_changed(database: Database) -> None:
