@@ -291,8 +291,8 @@ def _while_all_fails(site: Site, visitor: httpx.Client, admin: httpx.Client) -> 
         # Nobody is behind the gateway: what it says of that must not quote the link, nor the page that led to it.
         wait_until(lambda: visitor.get(link).status_code == 502, what="a gateway with nobody behind it")
         visitor.get("/docs", headers={"Referer": link})
-        wait_until(lambda: visitor.get("/api/v1/ner/health").status_code != 502, what="a replica, started again")
-        wait_until(lambda: "nobody caught an error" in _read(site, "worker.log"), what="a worker that cannot start")
+        for log in ("api-1.log", "worker.log"):
+            wait_until(lambda log=log: "waits for it" in _read(site, log), what=f"a process of {log} that waits")
     else:
         wait_until(lambda: "The mlflow process ended" in site.workbench.said(), what="MLflow, started again")
     return [*_bodies(answers), *answers_of_commands]

@@ -314,7 +314,7 @@ def test_the_rollout_is_what_evidence_allows_whatever_happens(tmp_path: Path, mi
         return Rollouts(Database(f"sqlite:///{path}"))
 
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=_ANY)
+        machine, settings=settings(max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=_ANY)
     )
 
     # A machine that never comes so far would prove nothing.
