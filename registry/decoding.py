@@ -10,14 +10,8 @@ from numpy.typing import NDArray
 
 from ner.tags import decode_tags, split_tag
 from registry.calibration import Calibration
+from registry.compiled import COMPILED, kernels
 from registry.crf import Crf, best_tags, marginals
-
-try:
-    from registry import _kernels
-except ImportError:  # built without a compiler
-    _kernels = None  # type: ignore[assignment]
-
-COMPILED = _kernels is not None
 
 Emissions: TypeAlias = NDArray[np.float32]
 Lengths: TypeAlias = NDArray[np.int32]
@@ -87,7 +81,7 @@ class CompiledDecoder:
         whole, ints = np.ascontiguousarray(emissions), np.ascontiguousarray(lengths, dtype=np.int32)
         best, probable, inside, cooling = self.crf
         room = (found.spans, found.shares, found.starts)
-        count = _kernels.decode(emissions.shape, whole, ints, best, probable, inside, cooling, *room)
+        count = kernels.decode(emissions.shape, whole, ints, best, probable, inside, cooling, *room)
         return self.read(found, count)
 
     def read(self, found: Found, count: int) -> Decoded:

@@ -16,16 +16,11 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from registry.compiled import COMPILED, kernels
 from registry.decoding import CompiledCrf, Found
 from registry.sequences import Packed, Places
 
-try:
-    from registry import _kernels
-except ImportError:  # built without a compiler
-    _kernels = None  # type: ignore[assignment]
-
 Floats: TypeAlias = NDArray[np.float32]
-COMPILED = _kernels is not None
 _LANES = 16
 _LOG = logging.getLogger(__name__)
 
@@ -60,7 +55,7 @@ class CompiledRecurrence:
         scores = np.empty((len(places), self.tags), dtype=np.float32)
         sizes = (directions, words, len(places), len(packed.starts) - 1, self.units, self.tags)
         starts = np.array(packed.starts, dtype=np.intp)
-        _kernels.emit(sizes, gates, places, packed.turned, starts, *self.weights, scores)
+        kernels.emit(sizes, gates, places, packed.turned, starts, *self.weights, scores)
         return scores
 
 
@@ -81,7 +76,7 @@ def fused(
     sizes = (words, directions, recurrence.units, recurrence.tags, sentences, tokens, len(places))
     best, probable, inside, cooling = crf
     room = (found.spans, found.shares, found.starts)
-    return _kernels.tag(sizes, gates, places, lengths, recurrence.weights, best, probable, inside, cooling, *room)
+    return kernels.tag(sizes, gates, places, lengths, recurrence.weights, best, probable, inside, cooling, *room)
 
 
 def _panels(matrices: Floats) -> Floats:

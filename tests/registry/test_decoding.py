@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ner.tags import tag_names
 from registry.calibration import Calibration
+from registry.compiled import COMPILED
 from registry.crf import Crf, constrained
-from registry.decoding import COMPILED, CompiledDecoder, Decoder, NumpyDecoder, open_decoder
+from registry.decoding import CompiledDecoder, Decoder, NumpyDecoder, open_decoder
 from tests.registry.enumeration import Case, cases, enumerated, sequences
 
 NEEDS_COMPILED = pytest.mark.skipif(not COMPILED, reason="built without a compiler")

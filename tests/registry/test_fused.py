@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from ner.tags import tag_names
 from registry.calibration import Calibration
+from registry.compiled import COMPILED
 from registry.crf import constrained
-from registry.decoding import COMPILED, CompiledDecoder, Found
+from registry.decoding import CompiledDecoder, Found
 from registry.recurrence import CompiledRecurrence, fused
 from registry.sequences import pack
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from registry.compiled import COMPILED
 from registry.recurrence import (
-    COMPILED,
     CompiledRecurrence,
     Floats,
     NumpyRecurrence,
