@@ -8,6 +8,7 @@
 
 /* One function for several generations of processors, chosen when the module is loaded. */
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+#define SEVERAL_PROCESSORS
 #define EVERY_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define EVERY_PROCESSOR
@@ -29,6 +30,10 @@ typedef struct {
     const float *bias;       /* (tags) */
     float *emissions;        /* out, (rows, tags) */
 } Lstm;
+
+/* What `lstm_emit` is to be compiled for: the name of the best kind of processor that this one is, or the named one
+ * (NULL where this machine cannot run it). To be called once before `lstm_emit`. */
+const char *lstm_choose(const char *name);
 
 /* 0, or -1 without memory. */
 int lstm_emit(const Lstm *network);

@@ -5,120 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef float Wide __attribute__((vector_size(4 * LANES)));
-typedef int WideInt __attribute__((vector_size(4 * LANES)));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void get(Wide *into, const float *from) { memcpy(into, from, sizeof *into); }
-INLINE void put(float *into, const Wide *from) { memcpy(into, from, sizeof *from); }
-
-INLINE void keep_below(Wide *values, float limit) {
-    Wide limits = (Wide){} + limit;
-    WideInt above = *values > limits, bits, limit_bits;
-    memcpy(&bits, values, sizeof bits);
-    memcpy(&limit_bits, &limits, sizeof bits);
-    bits = (above & limit_bits) | (~above & bits);
-    memcpy(values, &bits, sizeof bits);
-}
-
-/* 1 / (1 + exp(-2 x)), which is (1 + tanh(x)) / 2: within 2e-7 of it. exp is a power of two and the series of what is
- * left, which lies within half of ln 2. */
-INLINE void open_gate(Wide *value) {
-    Wide power = *value * -2.885390082f;
-    keep_below(&power, 126.0f);
-    power = -power;
-    keep_below(&power, 126.0f);
-    power = -power;
-    /* Adding and taking away 1.5 times 2 to the 23rd rounds to whole numbers. */
-    Wide whole = (power + 12582912.0f) - 12582912.0f;
-    Wide rest = (power - whole) * 0.693147181f;
-    Wide series = 1.0f + rest * (1.0f + rest * (0.5f + rest * (0.166666667f + rest * (0.0416666667f +
-                  rest * (0.00833333333f + rest * 0.00138888889f)))));
-    WideInt exponent = (__builtin_convertvector(whole, WideInt) + 127) << 23;
-    Wide scale;
-    memcpy(&scale, &exponent, sizeof scale);
-    *value = 1.0f / (1.0f + series * scale);
-}
-
-/* `rows` rows by `panels` panels of LANES columns: out = first + left @ right. */
-INLINE void tile(const int rows, const int panels, ptrdiff_t depth, const float *const *left, Panels right,
-                 const float *const *first, float *const *out) {
-    Wide sums[6][4];
-#pragma GCC unroll 6
-    for (int row = 0; row < rows; row++)
-#pragma GCC unroll 4
-        for (int panel = 0; panel < panels; panel++)
-            get(&sums[row][panel], first[row] + panel * LANES);
-    for (ptrdiff_t step = 0; step < depth; step++) {
-#pragma GCC unroll 4
-        for (int panel = 0; panel < panels; panel++) {
-            Wide column;
-            get(&column, right + (panel * depth + step) * LANES);
-#pragma GCC unroll 6
-            for (int row = 0; row < rows; row++)
-                sums[row][panel] += left[row][step] * column;
-        }
-    }
-#pragma GCC unroll 6
-    for (int row = 0; row < rows; row++)
-#pragma GCC unroll 4
-        for (int panel = 0; panel < panels; panel++)
-            put(out[row] + panel * LANES, &sums[row][panel]);
-}
-
-/* Few rows take several panels at once, so that enough sums are under way to hide how long each takes; never more than
- * six, which are what fits the registers of processors without AVX-512. */
-INLINE void multiply_panels(const int rows, const int wide, ptrdiff_t panels, ptrdiff_t depth,
-                            const float *const *left, Panels right, const float *const *first, float *const *out) {
-    const float *from[6];
-    float *into[6];
-    for (ptrdiff_t panel = 0; panel < panels;) {
-        for (int row = 0; row < rows; row++) {
-            from[row] = first[row] + panel * LANES;
-            into[row] = out[row] + panel * LANES;
-        }
-        const float *columns = right + panel * depth * LANES;
-        if (panels - panel >= wide) {
-            tile(rows, wide, depth, left, columns, from, into);
-            panel += wide;
-        } else {
-            tile(rows, 1, depth, left, columns, from, into);
-            panel += 1;
-        }
-    }
-}
-
-/* out[row] = first[row] + left[row] @ right for each of `rows` rows of `panels` times LANES columns. */
-INLINE void multiply(ptrdiff_t rows, ptrdiff_t panels, ptrdiff_t depth, const float *const *left, Panels right,
-                     const float *const *first, float *const *out) {
-    for (; rows >= 6; rows -= 6, left += 6, first += 6, out += 6)
-        multiply_panels(6, 1, panels, depth, left, right, first, out);
-    switch (rows) {
-    case 5: multiply_panels(5, 1, panels, depth, left, right, first, out); break;
-    case 4: multiply_panels(4, 1, panels, depth, left, right, first, out); break;
-    case 3: multiply_panels(3, 2, panels, depth, left, right, first, out); break;
-    case 2: multiply_panels(2, 3, panels, depth, left, right, first, out); break;
-    case 1: multiply_panels(1, 4, panels, depth, left, right, first, out); break;
-    }
-}
-
-/* One row of open gates: the cell (units rounded up to LANES) and the hidden state after it. */
-INLINE void update(ptrdiff_t units, const float *gates, float *restrict cell, float *restrict bent,
-                   float *restrict hidden) {
-    const float *input = gates, *forget = gates + units, *output = gates + 2 * units, *candidate = gates + 3 * units;
-    for (ptrdiff_t unit = 0; unit < units; unit++)
-        cell[unit] = cell[unit] * forget[unit] + input[unit] * (2.0f * candidate[unit] - 1.0f);
-    for (ptrdiff_t unit = 0; unit < units; unit += LANES) {
-        Wide value;
-        get(&value, cell + unit);
-        open_gate(&value);
-        put(bent + unit, &value);
-    }
-    for (ptrdiff_t unit = 0; unit < units; unit++)
-        hidden[unit] = (2.0f * bent[unit] - 1.0f) * output[unit];
-}
-
 typedef struct {
     ptrdiff_t width, padded, scored;
     float *hidden;  /* (rows, units) of one direction */
@@ -130,43 +16,66 @@ typedef struct {
     float **out;
 } Room;
 
-EVERY_PROCESSOR
-static void run_direction(const Lstm *net, ptrdiff_t direction, const Room *room) {
-    const ptrdiff_t units = net->units, width = room->width;
-    const float *words = net->gates + direction * width;
-    Panels recurrent = net->recurrent + direction * width * units;
-    memset(room->cells, 0, sizeof(float) * (size_t)((net->starts[1] - net->starts[0]) * room->padded));
-    for (ptrdiff_t step = 0; step < net->steps; step++) {
-        const ptrdiff_t begin = net->starts[step], count = net->starts[step + 1] - begin;
-        for (ptrdiff_t row = 0; row < count; row++) {
-            ptrdiff_t source = direction % 2 ? net->turned[begin + row] : begin + row;
-            room->first[row] = words + net->places[source] * net->directions * width;
-            room->out[row] = room->gates + row * width;
-            if (step)
-                room->left[row] = room->hidden + (net->starts[step - 1] + row) * units;
-        }
-        multiply(count, width / LANES, step ? units : 0, room->left, recurrent, room->first, room->out);
-        for (ptrdiff_t place = 0; place < count * width; place += LANES) {
-            Wide value;
-            get(&value, room->gates + place);
-            open_gate(&value);
-            put(room->gates + place, &value);
-        }
-        for (ptrdiff_t row = 0; row < count; row++)
-            update(units, room->out[row], room->cells + row * room->padded, room->bent,
-                   room->hidden + (begin + row) * units);
-    }
+#define INLINE static inline __attribute__((always_inline))
+
+#define VECTOR 4
+#define PROCESSOR
+#define NAMED(name) name##_anywhere
+#include "lstm_steps.h"
+#undef VECTOR
+#undef PROCESSOR
+#undef NAMED
+
+#ifdef SEVERAL_PROCESSORS
+#define VECTOR 8
+#define PROCESSOR __attribute__((target("arch=x86-64-v3")))
+#define NAMED(name) name##_v3
+#include "lstm_steps.h"
+#undef VECTOR
+#undef PROCESSOR
+#undef NAMED
+
+#define VECTOR 16
+#define PROCESSOR __attribute__((target("arch=x86-64-v4")))
+#define NAMED(name) name##_v4
+#include "lstm_steps.h"
+#undef VECTOR
+#undef PROCESSOR
+#undef NAMED
+#endif
+
+typedef struct {
+    const char *name;
+    void (*emit)(const Lstm *net, const Room *room);
+} Kind;
+
+/* The best this machine can run comes first, what runs anywhere last. */
+static Kind kinds[] = {
+#ifdef SEVERAL_PROCESSORS
+    {"x86-64-v4", emit_v4},
+    {"x86-64-v3", emit_v3},
+#endif
+    {"any", emit_anywhere},
+};
+static const Kind *chosen;
+
+static int runs(const char *name) {
+#ifdef SEVERAL_PROCESSORS
+    if (!strcmp(name, "x86-64-v4"))
+        return __builtin_cpu_supports("x86-64-v4");
+    if (!strcmp(name, "x86-64-v3"))
+        return __builtin_cpu_supports("x86-64-v3");
+#endif
+    return !strcmp(name, "any");
 }
 
-EVERY_PROCESSOR
-static void score_direction(const Lstm *net, ptrdiff_t direction, const Room *room) {
-    Panels kernel = net->kernel + direction * room->scored * net->units;
-    for (ptrdiff_t row = 0; row < net->rows; row++) {
-        ptrdiff_t source = direction % 2 ? net->turned[row] : row;
-        room->left[row] = room->hidden + source * net->units;
-        room->first[row] = room->out[row] = room->scores + row * room->scored;
-    }
-    multiply(net->rows, room->scored / LANES, net->units, room->left, kernel, room->first, room->out);
+const char *lstm_choose(const char *name) {
+    for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+        if (runs(kinds[kind].name) && (!name || !strcmp(name, kinds[kind].name))) {
+            chosen = &kinds[kind];
+            return chosen->name;
+        }
+    return NULL;
 }
 
 static int furnish(Room *room, const Lstm *net) {
@@ -194,10 +103,8 @@ static void clear(Room *room) {
 int lstm_emit(const Lstm *net) {
     Room room;
     int furnished = furnish(&room, net);
-    for (ptrdiff_t direction = 0; furnished && direction < net->directions; direction++) {
-        run_direction(net, direction, &room);
-        score_direction(net, direction, &room);
-    }
+    if (furnished)
+        chosen->emit(net, &room);
     for (ptrdiff_t row = 0; furnished && row < net->rows; row++)
         for (ptrdiff_t tag = 0; tag < net->tags; tag++)
             net->emissions[row * net->tags + tag] = room.scores[row * room.scored + tag] + net->bias[tag];

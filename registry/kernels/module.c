@@ -275,10 +275,24 @@ static PyObject *tag(PyObject *module, PyObject *args) {
     return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
+PyDoc_STRVAR(choose_doc, "choose(name=None) -> name\n\n"
+                         "Run the LSTM as compiled for this kind of processor (\"x86-64-v4\", \"x86-64-v3\" or \"any\"), or the\n"
+                         "best there is. Raises ValueError where this machine cannot.");
+
+static PyObject *choose(PyObject *module, PyObject *args) {
+    (void)module;
+    const char *name = NULL;
+    if (!PyArg_ParseTuple(args, "|z", &name))
+        return NULL;
+    const char *found = lstm_choose(name);
+    return found ? PyUnicode_FromString(found) : PyErr_Format(PyExc_ValueError, "this machine cannot run '%s'", name);
+}
+
 static PyMethodDef methods[] = {
     {"emit", emit, METH_VARARGS, emit_doc},
     {"decode", decode, METH_VARARGS, decode_doc},
     {"tag", tag, METH_VARARGS, tag_doc},
+    {"choose", choose, METH_VARARGS, choose_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -287,4 +301,7 @@ static struct PyModuleDef definition = {
     NULL, NULL, NULL, NULL,
 };
 
-PyMODINIT_FUNC PyInit__kernels(void) { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC PyInit__kernels(void) {
+    lstm_choose(NULL);
+    return PyModuleDef_Init(&definition);
+}

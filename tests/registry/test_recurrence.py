@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from registry.compiled import COMPILED
+from registry.compiled import COMPILED, kernels
 from registry.recurrence import (
     CompiledRecurrence,
     Floats,
@@ -21,7 +21,17 @@ from registry.sequences import pack
 
 NEEDS_COMPILED = pytest.mark.skipif(not COMPILED, reason="built without a compiler")
 FORMS = [pytest.param(CompiledRecurrence, marks=NEEDS_COMPILED), NumpyRecurrence]
+PROCESSORS = ["x86-64-v4", "x86-64-v3", "any"]
 Form = Callable[[Floats, Floats, Floats], Recurrence]
+
+
+def _runs(processor: str) -> bool:
+    try:
+        return kernels.choose(processor) == processor
+    except ValueError:
+        return False
+    finally:
+        kernels.choose()
 
 
 def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -51,18 +61,47 @@ def _expected(weights: Any, gates: Floats, sentence: NDArray[np.intp]) -> NDArra
     return scores
 
 
-@pytest.mark.parametrize("form", FORMS)
-@given(
+NETWORKS = given(
     seed=st.integers(0, 2**32),
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=15),
     networks=st.integers(1, 2),
     units=st.sampled_from([4, 12, 20, 100]),
     tags=st.integers(1, 35),
 )
+
+
+@pytest.mark.parametrize("form", FORMS)
+@NETWORKS
 @settings(max_examples=60, deadline=None)
 def test_scores_are_those_of_the_formulas(
     form: Form, seed: int, lengths: list[int], networks: int, units: int, tags: int
 ) -> None:
+    _check_scores(form, seed, lengths, networks, units, tags)
+
+
+@NEEDS_COMPILED
+@pytest.mark.parametrize("processor", PROCESSORS)
+@NETWORKS
+@settings(max_examples=30, deadline=None)
+def test_scores_are_the_same_for_every_kind_of_processor(
+    processor: str, seed: int, lengths: list[int], networks: int, units: int, tags: int
+) -> None:
+    if not _runs(processor):
+        pytest.skip(f"this machine is no {processor}")
+    try:
+        kernels.choose(processor)
+        _check_scores(CompiledRecurrence, seed, lengths, networks, units, tags)
+    finally:
+        kernels.choose()
+
+
+@NEEDS_COMPILED
+def test_a_kind_of_processor_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot run 'x86-64-v9'"):
+        kernels.choose("x86-64-v9")
+
+
+def _check_scores(form: Form, seed: int, lengths: list[int], networks: int, units: int, tags: int) -> None:
     random = np.random.default_rng(seed)
     directions = 2 * networks
     shapes = [(directions, units, 4 * units), (directions, units, tags), (tags,)]
