@@ -10,6 +10,7 @@ nothing changed its expectation is zero at every volume, because a held-out docu
 import base64
 import math
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -98,10 +99,9 @@ def out_of_reference(reference: Integers, recent: Integers) -> Reals:
 def _folded(words: Words) -> Integers:
     """One row of 16 buckets a document; the upper half of the buckets is for words that the model does not know."""
     table = np.full((len(words), _WIDTH), _EMPTY, np.int64)
-    for row, sample in zip(table, words, strict=True):
-        if sample:
-            kept = np.asarray(sample[:_WIDTH], np.int64)
-            row[: len(kept)] = np.abs(kept) % BUCKETS + BUCKETS * (kept < 0)
+    lengths = np.fromiter((min(len(sample), _WIDTH) for sample in words), np.int64, len(words))
+    kept = np.fromiter(chain.from_iterable(sample[:_WIDTH] for sample in words), np.int64, int(lengths.sum()))
+    table[np.arange(_WIDTH) < lengths[:, None]] = np.abs(kept) % BUCKETS + BUCKETS * (kept < 0)
     return table
 
 

@@ -1,11 +1,12 @@
 """Documents as drift sees them: a row of counts each, whether they come from a tagger or from the log of traffic."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
@@ -46,10 +47,10 @@ def tagged_window(texts: Sequence[str], tagged: Sequence[Tagged]) -> Window:
     """The window of documents that a tagger has just read."""
     facts = [entity_facts(answer) for answer in tagged]
     return _window(
-        [
-            (len(text), answer.tokens, answer.unknown_tokens, labels, tenths, answer.word_sample, 0)
-            for text, answer, (labels, _, tenths) in zip(texts, tagged, facts, strict=True)
-        ]
+        [(len(text), answer.tokens, answer.unknown_tokens, 0) for text, answer in zip(texts, tagged, strict=True)],
+        [labels for labels, _, _ in facts],
+        [tenths for _, _, tenths in facts],
+        [answer.word_sample for answer in tagged],
     )
 
 
@@ -68,13 +69,16 @@ def traffic_window(
     # Failures are among these: without a look at the status the index alone counts them.
     logged = connection.execute(sa.select(sa.func.count()).select_from(predictions).where(asked)).scalar_one()
     stride = max(1, -(-logged // MOST_DOCUMENTS))
-    columns = ("characters", "tokens", "unknown_tokens", "entities", "confidences", "word_sample", "id")
+    # By the index's own order: sorted by id, SQLite reads the whole table to spare itself the sorting. Lists come as
+    # text, because many are equal and one call reads them all.
+    numbers = [predictions.c[name] for name in ("characters", "tokens", "unknown_tokens", "id")]
+    lists = [sa.cast(predictions.c[name], sa.Text) for name in ("entities", "confidences", "word_sample")]
     rows = connection.execute(
-        sa.select(*(predictions.c[name] for name in columns))
+        sa.select(*numbers, *lists)
         .where(asked, predictions.c.id % stride == 0, predictions.c.status < _FIRST_FAILURE)
-        .order_by(predictions.c.id)
-    )
-    window = _window([tuple(row) for row in rows])
+        .order_by(predictions.c.at, predictions.c.id)
+    ).all()
+    window = _window([row[:4] for row in rows], *(_decoded([row[place] for row in rows]) for place in (4, 5, 6)))
     return window, len(window) if stride == 1 else logged - _failures(connection, version, since)
 
 
@@ -90,14 +94,26 @@ def _failures(connection: Connection, version: str, since: dt.datetime) -> int:
     return int(connection.scalar(counts.where(rollups.c.version == version, begun)) or 0)
 
 
-def _window(rows: Sequence[tuple[Any, ...]]) -> Window:
-    labels = tuple(sorted({label for row in rows for label in row[3]}))
+def _decoded(texts: Sequence[str]) -> list[Any]:
+    """What many texts of JSON hold; equal texts give one object."""
+    kinds = list(dict.fromkeys(texts))
+    held = dict(zip(kinds, orjson.loads(f"[{','.join(kinds)}]"), strict=True))
+    return [held[text] for text in texts]
+
+
+def _window(
+    numbers: Sequence[Sequence[int]],
+    found: Sequence[Mapping[str, int]],
+    tenths: Sequence[Sequence[int]],
+    words: Sequence[Sequence[int]],
+) -> Window:
+    """`numbers` are characters, tokens, unknown tokens and the id of each document, `found` its entities by label."""
+    labels = tuple(sorted({label for one in found for label in one}))
     column = {label: index for index, label in enumerate(labels)}
-    entities = np.zeros((len(rows), len(labels)), np.int64)
-    for index, row in enumerate(rows):
-        for label, count in row[3].items():
+    entities = np.zeros((len(found), len(labels)), np.int64)
+    for index, one in enumerate(found):
+        for label, count in one.items():
             entities[index, column[label]] = count
-    characters, tokens, unknown = np.array([row[:3] for row in rows], np.int64).reshape(-1, 3).T
-    ids = np.array([row[6] for row in rows], np.int64)
-    confidences = np.array([row[4] for row in rows], np.int64).reshape(-1, TENTHS)
-    return Window(characters, tokens, unknown, labels, entities, confidences, tuple(row[5] for row in rows), ids)
+    characters, tokens, unknown, ids = np.array(numbers, np.int64).reshape(-1, 4).T
+    confidences = np.array(tenths, np.int64).reshape(-1, TENTHS)
+    return Window(characters, tokens, unknown, labels, entities, confidences, tuple(words), ids)

@@ -77,10 +77,16 @@ def palette(theme: Theme) -> Palette:
 
 def canvas(title: str, theme: Theme, *, subtitle: str = "", height_pixels: int = HEIGHT_PIXELS) -> go.Figure:
     """An empty figure in the house's look. `title` says what one sees, `subtitle` how to read it."""
+    look = _axis_look(theme)
+    axes = {"xaxis": {"showgrid": False, **look}, "yaxis": {"showgrid": True, **look}}
+    # Given at once: plotly takes several times as long to change a layout as to make one.
+    return go.Figure(layout=_layout(title, theme, subtitle, height_pixels) | axes)
+
+
+def _layout(title: str, theme: Theme, subtitle: str, height_pixels: int) -> dict[str, Any]:
     colours = palette(theme)
-    figure = go.Figure()
-    figure.update_layout(
-        title={
+    return {
+        "title": {
             "text": title,
             "subtitle": {"text": subtitle, "font": {"size": 13, "color": colours.muted}},
             "font": {"size": 17, "color": colours.text, "weight": 600},
@@ -92,34 +98,40 @@ def canvas(title: str, theme: Theme, *, subtitle: str = "", height_pixels: int =
             "yanchor": "top",
             "pad": {"t": 14, "l": 8},
         },
-        height=height_pixels,
-        margin={"l": 8, "r": 16, "t": 84 if subtitle else 56, "b": 8},
-        font={"family": FONT, "size": 13, "color": colours.text},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        colorway=colours.series,
-        hoverlabel={"bgcolor": colours.page, "bordercolor": colours.grid, "font": {"color": colours.text, "size": 13}},
-        legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "font": {"color": colours.text}},
-        bargap=0.25,
-    )
-    style_axes(figure, theme)
-    return figure
+        "height": height_pixels,
+        "margin": {"l": 8, "r": 16, "t": 84 if subtitle else 56, "b": 8},
+        "font": {"family": FONT, "size": 13, "color": colours.text},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "colorway": colours.series,
+        "hoverlabel": {
+            "bgcolor": colours.page,
+            "bordercolor": colours.grid,
+            "font": {"color": colours.text, "size": 13},
+        },
+        "legend": {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "font": {"color": colours.text}},
+        "bargap": 0.25,
+    }
 
 
 def style_axes(figure: go.Figure, theme: Theme) -> go.Figure:
     """Quiet axes: thin grid lines, muted ticks, room for labels."""
+    look = _axis_look(theme)
+    figure.update_xaxes(showgrid=False, **look)
+    figure.update_yaxes(showgrid=True, **look)
+    return figure
+
+
+def _axis_look(theme: Theme) -> dict[str, Any]:
     colours = palette(theme)
-    look: dict[str, Any] = {
+    return {
         "gridcolor": colours.grid,
         "linecolor": colours.grid,
         "zerolinecolor": colours.grid,
         "tickfont": {"color": colours.muted, "size": 12},
-        "title_font": {"color": colours.muted, "size": 12.5},
+        "title": {"font": {"color": colours.muted, "size": 12.5}},
         "automargin": True,
     }
-    figure.update_xaxes(showgrid=False, **look)
-    figure.update_yaxes(showgrid=True, **look)
-    return figure
 
 
 def nothing_yet(sentence: str, theme: Theme = "light", *, height_pixels: int = 220) -> go.Figure:
@@ -159,7 +171,7 @@ def canvases(title: str, theme: Theme, names: Sequence[str], *, subtitle: str = 
     figure = make_subplots(
         rows=1, cols=len(names), horizontal_spacing=0.12, subplot_titles=names if any(names) else None
     )
-    figure.update_layout(canvas(title, theme, subtitle=subtitle, height_pixels=height_pixels).layout)
+    figure.update_layout(_layout(title, theme, subtitle, height_pixels))
     figure.update_annotations(font={"size": 13, "color": palette(theme).text})
     return style_axes(figure, theme)
 

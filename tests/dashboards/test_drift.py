@@ -4,9 +4,11 @@ import random
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from dashboards.drift import drift
 from dashboards.profile import build_profile
+from dashboards.windows import traffic_window
 from ner.database import Database, utc_now
 from ner.migrations import migrate
 from tests.dashboards.traffic_log import a_text, logged, rows_of, write_log
@@ -145,3 +147,17 @@ def test_other_versions_failures_and_old_answers_do_not_count_when_drift_is_meas
         write_log(connection, rows)
         assert drift(connection, "1.0.0", profile, hours=24)["documents"] == 40
         assert drift(connection, "1.0.0", profile, hours=48)["documents"] == 45
+
+
+def test_traffic_is_found_by_its_index_however_long_the_log_is(store: Database) -> None:
+    asked: list[tuple[str, Any]] = []
+    with store.transaction() as connection:
+        sa.event.listen(connection, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+        traffic_window(connection, "1.0.0", since=utc_now() - dt.timedelta(hours=24))
+        plans = [
+            connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given).all()
+            for statement, given in tuple(asked)
+        ]
+    steps = [step[-1] for plan in plans for step in plan]
+    assert steps
+    assert all("INDEX ix_predictions_at_version" in step for step in steps if " predictions" in step)
