@@ -26,7 +26,7 @@ from registry.webhooks import create_webhook
 from tests.populated import populate
 from tests.running import free_port
 from workbench import examination
-from workbench.examination import examine
+from workbench.examination import examine, machine
 from workbench.gateway import api_servers, make_certificate
 
 
@@ -324,3 +324,14 @@ def test_a_server_without_backups_is_at_fault(patient: Patient) -> None:
     is_well, said = patient.findings()["backup"]
     assert not is_well
     assert "set NER_BACKUP_REPOSITORY" in said
+
+
+def test_missing_compiled_code_is_told_on_a_laptop_and_a_fault_on_a_server(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "COMPILED", False)
+    is_well, said = patient.findings()["compiled"]
+    assert is_well
+    assert "apt install gcc" in said
+    patient.change(database_url="postgresql+psycopg2://127.0.0.1:1/gone")
+    assert not patient.findings()["compiled"][0]

@@ -34,6 +34,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
 CHECKS: dict[str, Check] = {
     "disk": machine.disk,
     "permissions": machine.permissions,
+    "compiled": machine.compiled,
     "database": stores.database,
     "search": stores.search,
     "keys": stores.keys,

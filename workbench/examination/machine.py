@@ -13,6 +13,7 @@ from ner.database import utc_now
 from ner.disk import check_room
 from ner.errors import NerError
 from ner.settings import Settings
+from registry.compiled import COMPILED
 from workbench import launcher
 from workbench.examination.looking import TIMEOUT_SECONDS, reading
 
@@ -48,6 +49,21 @@ def _is_writable(folder: Path) -> bool:
 def _key_files(settings: Settings) -> list[Path]:
     names = ("secret.key", "admin.key", "backup.key", "gateway.key")
     return [settings.signing_keys[0], *(settings.home / name for name in names)]
+
+
+def compiled(settings: Settings) -> str:
+    """The inner loops of tagging are compiled."""
+    if COMPILED:
+        return "Tagging is compiled."
+    missing = (
+        "Tagging takes about three times as long as it could, for its inner loops are not compiled here: install a C "
+        "compiler with Python's headers ('apt install gcc python3-dev'), then 'touch pyproject.toml' and start it anew "
+        "with make."
+    )
+    # As with backups: a laptop without a compiler is as it should be, a server for others is not.
+    if settings.database.startswith("sqlite"):
+        return missing
+    raise NerError(missing)
 
 
 def clock(settings: Settings) -> str:
