@@ -15,6 +15,9 @@ MANIFESTS = test -n "$(OVERLAY)" || { echo "Name the overlay: OVERLAY=staging"; 
   $(BIN)/kubectl kustomize deploy/kubernetes/overlays/$(OVERLAY) | \
   sed -E 's\#image: .*(ner-workbench-[a-z]+):.*\#image: $(REGISTRY)\1:$(TAG)\#'
 
+# Where this is set, every start compiles what it imports anew: TensorFlow alone takes 28 s of processor time and not 10.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: drill bench-session up-production audit licences sbom coverage smoke images release release-canary release-resume release-undo bench-serving load load-all fuzz-test help up test lint types contracts format lock check clean bench-models bench-editor bench-paired bench-rollout bench-drift heavy-test
 
 help: ## List the targets

@@ -2,8 +2,9 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir uv==0.13.9
+# Compiled here, for nothing can be written where the root is read-only: every start would compile it anew.
 COPY deploy/requirements/mlflow.txt requirements.txt
-RUN /venv/bin/uv pip install --python /venv/bin/python --no-cache --require-hashes -r requirements.txt
+RUN /venv/bin/uv pip install --python /venv/bin/python --no-cache --compile-bytecode --require-hashes -r requirements.txt
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home ner

@@ -5,8 +5,9 @@ FROM python:3.11-slim-bookworm AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir uv==0.13.9
+# Compiled here, for nothing can be written where the root is read-only: every start would compile it anew.
 COPY deploy/requirements/training.txt requirements.txt
-RUN /venv/bin/uv pip install --python /venv/bin/python --no-cache --require-hashes -r requirements.txt
+RUN /venv/bin/uv pip install --python /venv/bin/python --no-cache --compile-bytecode --require-hashes -r requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY ner ner
 COPY registry registry
@@ -15,7 +16,7 @@ COPY dashboards dashboards
 COPY training training
 COPY api api
 COPY workbench workbench
-RUN /venv/bin/uv pip install --python /venv/bin/python --no-cache --no-deps .
+RUN /venv/bin/uv pip install --python /venv/bin/python --no-cache --compile-bytecode --no-deps .
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home ner && mkdir /state && chown ner /state

@@ -119,8 +119,9 @@ def _train(page: Page) -> str:
     _go(page, "Train")
     choose(page, page.get_by_role("combobox", name=re.compile("^Dataset")), re.compile("^gmb"))
     page.get_by_text("Parameters").click()
-    page.get_by_label("epochs", exact=True).fill("3")
-    page.get_by_label("epochs", exact=True).press("Enter")
+    for parameter, value in (("epochs", "3"), ("members", "1")):
+        page.get_by_label(parameter, exact=True).fill(value)
+        page.get_by_label(parameter, exact=True).press("Enter")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("Time left")).to_be_visible(timeout=_TRAINING_MS)
     picture(page, "loop-4-training")

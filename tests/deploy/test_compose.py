@@ -154,6 +154,12 @@ def test_a_dockerfile_takes_no_argument_and_sets_only_what_everybody_may_read(do
     assert names <= {"PATH", "PYTHONUNBUFFERED", "NER_HOME", "NER_HOST"}
 
 
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
+def test_an_image_holds_the_bytecode_that_nobody_can_write_into_it_later(dockerfile: Path) -> None:
+    installing = [line for line in dockerfile.read_text().splitlines() if "uv pip install" in line and "/venv" in line]
+    assert [line for line in installing if "--compile-bytecode" not in line and "uv==" not in line] == []
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not CI, reason="It installs a hundred packages; it is tried where CI=true.")
 def test_the_api_images_steps_work_in_a_clean_folder(tmp_path: Path) -> None:
@@ -173,6 +179,8 @@ def test_the_api_images_steps_work_in_a_clean_folder(tmp_path: Path) -> None:
             # What is on this machine already need not be fetched again; an image has no cache to look into.
             step = rest.replace("/venv", str(venv)).replace("--no-cache-dir ", "").replace("--no-cache ", "")
             step = step.replace("python -m venv", f"{sys.executable} -m venv")
+            # Compiling a hundred packages takes a minute, and shows no more than compiling our own.
+            step = step.replace("--compile-bytecode --require-hashes", "--require-hashes")
             done = subprocess.run(step, shell=True, cwd=work, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr[-2000:]
     script = (
@@ -184,6 +192,7 @@ def test_the_api_images_steps_work_in_a_clean_folder(tmp_path: Path) -> None:
         [venv / "bin" / "python", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert held.stdout.strip() == "[]", held.stderr[-2000:]
+    assert list(venv.glob("lib/python3*/site-packages/api/__pycache__/main.*.pyc")), "compiled at every start"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -78,7 +78,7 @@ def test_near_duplicates_of_two_files_are_in_one_part_and_are_named(
     # They are other texts, so both are kept as documents.
     assert (first["added"], second["added"], second["skipped"]) == (first["documents"], len(twins), 0)
 
-    body = {"dataset": "news", "recipe": "bilstm_crf.v1", "parameters": {"epochs": 1}}
+    body = {"dataset": "news", "recipe": "bilstm_crf.v1", "parameters": {"epochs": 1, "members": 1, "lstm_units": 40}}
     requested = api.post("/api/v1/runs", json=body).raise_for_status().json()
     with database.transaction() as connection:
         run = runs.claim_run(connection, "the journey")

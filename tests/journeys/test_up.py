@@ -158,7 +158,7 @@ def test_no_call_fails_while_a_version_is_trained_promoted_and_rolled_back(
         callers = [threading.Thread(target=call) for _ in range(2)]
         for caller in callers:
             caller.start()
-        body = {"dataset": "story", "recipe": "bilstm_crf.v1", "parameters": {"epochs": 3}}
+        body = {"dataset": "story", "recipe": "bilstm_crf.v1", "parameters": {"epochs": 3, "members": 1}}
         run = client.post("/api/v1/runs", json=body).raise_for_status().json()
 
         def now() -> dict[str, object]:
