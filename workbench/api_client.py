@@ -2,9 +2,9 @@
 
     from workbench.api_client import ApiClient
 
-    api = ApiClient("http://127.0.0.1:8000", api_key="...")
-    for entity in api.predict("John lives in New York")["entities"]:
-        print(entity["label"], entity["text"], entity["confidence"])
+    with ApiClient("http://127.0.0.1:8000", api_key="...") as api:
+        for entity in api.predict("John lives in New York")["entities"]:
+            print(entity["label"], entity["text"], entity["confidence"])
 
 Every method returns the JSON of the contract (`/docs`) and raises `ApiError` with the server's sentence.
 """
@@ -12,7 +12,8 @@ Every method returns the JSON of the contract (`/docs`) and raises `ApiError` wi
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from types import TracebackType
+from typing import Any, BinaryIO, Self, cast
 from urllib.parse import quote
 
 import httpx
@@ -42,7 +43,8 @@ class ApiClient(Operations, Desk):
     """One caller of the API at `http`: an address, or anything with the interface of `httpx.Client`, which then
     decides on time limits unless `timeout_seconds` is given.
 
-    `api_key` is sent as X-API-Key, `session` (the value of a browser's cookie) as a bearer token.
+    `api_key` is sent as X-API-Key, `session` (the value of a browser's cookie) as a bearer token. Close it, or use it
+    as a context: connections that it opened itself are given back.
     """
 
     def __init__(
@@ -61,6 +63,20 @@ class ApiClient(Operations, Desk):
             httpx.Client(base_url=http, timeout=timeout_seconds or TIMEOUT_SECONDS) if isinstance(http, str) else http
         )
         self.transport = Transport(caller, headers, timeout_seconds, retry)
+        self._opened: httpx.Client | None = caller if isinstance(http, str) else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections; those of a caller that was handed in are left to whoever opened it."""
+        if self._opened is not None:
+            self._opened.close()
 
     # --- answering ---
 

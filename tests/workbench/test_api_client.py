@@ -1,10 +1,13 @@
 """The client against the real API: what a stranger's program, the screens and the command line call."""
 
 import io
+import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+from tests.running import ROOT
 from tests.workbench.world import BOTH, PEOPLE, PLACES, TEXTS, World, labelled_lines
 from workbench.api_client import ApiClient, ApiError
 
@@ -24,6 +27,17 @@ def test_predict_finds_entities_at_their_characters(client: ApiClient) -> None:
         ("geo", "Oslo")
     ]
     assert (found["model_version"], found["variant"]) == ("1.0.0", "stable")
+
+
+def test_the_example_of_the_readme_runs_as_it_is_printed(
+    client: ApiClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = re.search(r"```python\n(from workbench.api_client .+?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert example
+    monkeypatch.setattr(httpx, "Client", lambda **_: client.transport.http)
+    code = example[1].replace("Google acquired YouTube", "Maria went to Oslo")
+    exec(code, {"KEY": client.transport.headers["X-API-Key"]})
+    assert capsys.readouterr().out.startswith("Oslo geo 14 18 ")
 
 
 def test_a_named_version_answers_when_asked(client: ApiClient) -> None:
