@@ -26,9 +26,12 @@ def entries(
     return AuditPage(entries=[AuditEntry(**dataclasses.asdict(entry)) for entry in found], total=total)
 
 
-@router.get("/verify", response_model=AuditVerdict)
+@router.get("/verify", response_model=AuditVerdict, responses=refusals(422))
 @role("viewer")
-def verify(wiring: Wired) -> AuditVerdict:
-    """Whether every entry is as it was written."""
+def verify(
+    wiring: Wired,
+    noted: Annotated[str | None, Query(description="An earlier `end`: shows a cut or rewritten trail too.")] = None,
+) -> AuditVerdict:
+    """Whether every entry is as it was written, and the trail still holds what was noted of it."""
     with wiring.database.reading() as connection:
-        return AuditVerdict(**dataclasses.asdict(audit.verify(connection)))
+        return AuditVerdict(**dataclasses.asdict(audit.verify(connection, noted)))

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from ner import tables
 from ner.database import lock_for_appending, utc_now
+from ner.errors import InvalidInput
 
 _FIRST = "0" * 64
 
@@ -29,11 +31,13 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class AuditVerdict:
-    """Whether the chain holds; `problem` is a sentence naming the first entry that does not."""
+    """Whether the chain holds; `problem` is a sentence naming the first entry that does not. `end` stands for the
+    whole chain up to its last entry: `number:hash`, to be noted where nobody who changes the database can reach it."""
 
     ok: bool
     entries: int
     problem: str | None = None
+    end: str = field(default="", compare=False)
 
 
 def append(
@@ -57,12 +61,13 @@ def append(
     return int(row["entry"])
 
 
-def verify(connection: Connection) -> AuditVerdict:
+def verify(connection: Connection, noted: str | None = None) -> AuditVerdict:
     """Walk the whole chain: an edited, deleted or reordered entry breaks it.
 
-    A cut tail leaves a shorter chain that holds in itself; it shows against the number of entries and the last
-    hash that were noted elsewhere (`workbench audit verify` prints both).
+    A cut tail leaves a shorter chain that holds in itself, and so does a chain that was written anew. Both show against
+    an end that was `noted` earlier. Raises InvalidInput where `noted` is no such end.
     """
+    known = _as_end(noted) if noted else None
     rows = connection.execute(sa.select(tables.audit).order_by(tables.audit.c.entry))
     previous, count = _FIRST, 0
     for row in rows.mappings():
@@ -73,8 +78,19 @@ def verify(connection: Connection) -> AuditVerdict:
             return AuditVerdict(False, count, f"Entry {count} does not follow the entry before it.")
         if row["hash"] != _seal(dict(row)):
             return AuditVerdict(False, count, f"Entry {count} was changed after it was written.")
+        if known and known[0] == count and row["hash"] != known[1]:
+            return AuditVerdict(False, count, f"Entry {count} is another one than was noted: the trail was rewritten.")
         previous = row["hash"]
-    return AuditVerdict(True, count)
+    if known and known[0] > count:
+        return AuditVerdict(False, count, f"The trail ends at entry {count}; {known[0]} were noted: its end was cut.")
+    return AuditVerdict(True, count, end=f"{count}:{previous}" if count else "")
+
+
+def _as_end(noted: str) -> tuple[int, str]:
+    found = re.fullmatch(r"([1-9][0-9]{0,17}):([0-9a-f]{64})", noted.strip())
+    if not found:
+        raise InvalidInput("What was noted is a number and a hash, 41:0f3a…, as 'workbench audit verify' prints it.")
+    return int(found[1]), found[2]
 
 
 def list_entries(connection: Connection, *, offset: int = 0, limit: int = 100) -> tuple[list[AuditEntry], int]:

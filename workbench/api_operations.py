@@ -155,9 +155,9 @@ class Operations(AlertOperations):
         """Entries of the audit trail."""
         return self._get("audit", limit=limit, offset=offset)
 
-    def verify_audit(self) -> Body:
-        """Whether the audit trail is whole: `{"ok", "entries", "problem"}`."""
-        return self._get("audit/verify")
+    def verify_audit(self, noted: str | None = None) -> Body:
+        """Whether the audit trail is whole (`{"ok", "entries", "problem", "end"}`), and holds a `noted` end."""
+        return self._get("audit/verify", noted=noted)
 
     def keys(self) -> list[Body]:
         """Every API key, without its secret."""

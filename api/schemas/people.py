@@ -31,6 +31,7 @@ class AuditVerdict(BaseModel):
     ok: bool
     entries: int
     problem: str | None = None
+    end: str = Field("", description="Number and hash of the last entry: note it elsewhere, and verify against it.")
 
 
 class KeyRequest(Shape):

@@ -81,7 +81,11 @@ def test_every_change_is_in_the_audit_trail_with_its_author_and_the_trail_holds(
     (entry,) = [entry for entry in page["entries"] if entry["action"] == "rollout.canary"]
     assert (entry["actor"], entry["subject"], entry["details"]["reason"]) == ("grace", "1.1.0", "looks good")
     assert first == {"entries": page["entries"][:1], "total": len(page["entries"])}
-    assert verdict == {"ok": True, "entries": page["total"], "problem": None}
+    end = f"{page['total']}:{page['entries'][0]['hash']}"
+    assert verdict == {"ok": True, "entries": page["total"], "problem": None, "end": end}
+    ahead = {"noted": f"{page['total'] + 1}:{page['entries'][0]['hash']}"}
+    cut = room.client.get("/api/v1/audit/verify", params=ahead, headers=headers).json()
+    assert (cut["ok"], "its end was cut" in cut["problem"]) == (False, True)
 
 
 def test_a_version_shows_its_lineage_performance_and_deployments(room: Room) -> None:

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from ner import tables
 from ner.database import Database
+from ner.errors import InvalidInput
 from registry import audit
 
 
@@ -49,6 +50,30 @@ def test_the_chain_breaks_when_two_entries_change_places(database: Database) -> 
             connection.execute(tables.audit.update().where(tables.audit.c.entry == entry).values(entry=place))
     with database.reading() as connection:
         assert not audit.verify(connection).ok
+
+
+@pytest.mark.parametrize(
+    ("kept", "rewritten", "sentence"),
+    [(5, 0, "its end was cut"), (5, 4, "the trail was rewritten"), (12, 0, "")],
+    ids=["cut", "cut and continued", "whole"],
+)
+def test_a_cut_end_shows_against_what_was_noted(database: Database, kept: int, rewritten: int, sentence: str) -> None:
+    _write(database, 9)
+    with database.reading() as connection:
+        noted = audit.verify(connection).end
+    _write(database, 3)
+    with database.transaction() as connection:
+        connection.execute(tables.audit.delete().where(tables.audit.c.entry > kept))
+    _write(database, rewritten)
+    with database.reading() as connection:
+        assert audit.verify(connection).ok
+        assert sentence in (audit.verify(connection, noted).problem or "")
+        assert audit.verify(connection, noted).ok is not bool(sentence)
+
+
+def test_what_was_noted_is_refused_when_it_is_no_end(database: Database) -> None:
+    with database.reading() as connection, pytest.raises(InvalidInput, match="workbench audit verify"):
+        audit.verify(connection, "41")
 
 
 def test_the_chain_holds_when_many_write_at_once(database: Database) -> None:
