@@ -1,22 +1,22 @@
 """Migrations on databases that hold something: nothing is lost on the way up, and the way down is open."""
 
+import ast
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from alembic.script import ScriptDirectory
 
 from ner.database import Database
-from ner.migrations import alembic_config, is_index_of_words, migrate
+from ner.errors import NerError
+from ner.migrations import alembic_config, is_index_of_words, known_revisions, migrate
 
 MOMENT = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
-REVISIONS = [
-    revision.revision
-    for revision in ScriptDirectory.from_config(alembic_config(Database("sqlite://"))).walk_revisions()
-]
+REVISIONS = known_revisions(Database("sqlite://"))
+SCRIPTS = sorted((Path(__file__).parents[2] / "ner" / "migrations" / "versions").glob("0*.py"))
 
 
 def _value(column: sa.Column[Any], table: str, row: int) -> Any:
@@ -110,3 +110,38 @@ def test_every_step_goes_back_and_forth_when_all_tables_hold_rows(database: Data
 
 def test_the_migrations_are_one_line() -> None:
     assert sorted(REVISIONS, reverse=True) == REVISIONS
+
+
+def test_a_release_that_is_taken_back_goes_on_with_the_schema_of_the_newer_one(database: Database) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.text("ALTER TABLE versions ADD COLUMN mood TEXT NOT NULL DEFAULT 'fine'"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        migrate(database)
+        _fill(database)
+        with database.reading() as connection:
+            assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "9999"
+    finally:
+        with database.transaction() as connection:
+            connection.execute(sa.text("ALTER TABLE versions DROP COLUMN mood"))
+            connection.execute(sa.text("UPDATE alembic_version SET version_num = :newest"), {"newest": REVISIONS[0]})
+
+
+def test_a_copy_of_a_newer_release_is_refused_with_what_to_do() -> None:
+    with pytest.raises(NerError, match="use that release"):
+        migrate(Database("sqlite://"), "9999")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem[:4])
+def test_a_migration_only_adds_so_that_the_release_before_goes_on_working(script: Path) -> None:
+    (upgrade,) = [
+        node
+        for node in ast.parse(script.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
+    ]
+    calls = [node for node in ast.walk(upgrade) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    names = {node.func.attr for node in calls if isinstance(node.func, ast.Attribute)}
+    assert {name for name in names if name.startswith(("drop_", "rename_"))} == set()
+    for added in (node for node in calls if isinstance(node.func, ast.Attribute) and node.func.attr == "add_column"):
+        said = ast.unparse(added)
+        assert "nullable=True" in said or "server_default" in said, said

@@ -162,6 +162,10 @@ def _behind(patient: Patient) -> None:
     command.downgrade(alembic_config(patient.database), "-1")
 
 
+def _ahead(patient: Patient) -> None:
+    patient.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+
+
 def _no_index(patient: Patient) -> None:
     patient.execute(sa.text("DROP TABLE search_text"))
 
@@ -265,6 +269,7 @@ FAULTS: dict[str, tuple[Callable[[Patient], None], str, str]] = {
     "a package was changed": (_changed_package, "packages", "from a backup"),
     "a signature is missing": (_unsigned_package, "packages", "is not signed"),
     "the schema is behind": (_behind, "database", "brings it up to date"),
+    "the schema is of a newer release": (_ahead, "database", "put the newer release back"),
     "texts have no index": (_no_index, "search", "SQLite"),
     "the database is gone": (_no_database, "database", "workbench restore"),
     "the audit chain is broken": (_broken_chain, "audit", "Entry 3 was changed"),

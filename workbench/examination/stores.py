@@ -4,12 +4,11 @@ import tempfile
 from pathlib import Path
 
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from annotation.search_index import INDEX_ADVICE, has_text_index
 from ner.database import Database
 from ner.errors import NerError
-from ner.migrations import alembic_config
+from ner.migrations import known_revisions
 from ner.settings import Settings, secret_key_path, secret_keys
 from registry import audit
 from registry.bucket import open_bucket
@@ -27,12 +26,17 @@ def database(settings: Settings) -> str:
     """It answers, has the tables of this software, and a version is stable."""
     with reading(settings) as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-        script = ScriptDirectory.from_config(alembic_config(Database("sqlite://")))
+        known = known_revisions(Database("sqlite://"))
         if found is None:
             raise NerError("The database has no tables yet; 'make up' makes them.")
-        if found != script.get_current_head():
+        if found not in known:
             raise NerError(
-                f"The database is at revision {found} and this software needs {script.get_current_head()}; back up, "
+                f"A newer release has brought the database to revision {found}, and this one knows {known[0]}. Answers "
+                "and corrections go on; put the newer release back as soon as it is mended."
+            )
+        if found != known[0]:
+            raise NerError(
+                f"The database is at revision {found} and this software needs {known[0]}; back up, "
                 "then 'workbench up' or 'python -m training worker' brings it up to date."
             )
         stable = current_rollout(connection).stable
