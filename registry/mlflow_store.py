@@ -98,13 +98,17 @@ class MlflowStore:
         self.client.set_terminated(run_id, end_time=_milliseconds(record.training_completed_at.timestamp()))
         return LoggedVersion(run_id, number)
 
-    def mirror_aliases(self, rollout: Rollout) -> None:
-        """Let the aliases stable, canary and previous point where the rollout points. Repeating it changes nothing."""
-        numbers = {
-            found.tags["version"]: found.version
+    def numbers(self) -> dict[str, str]:
+        """The versions that MLflow knows, with the number that it gave to each."""
+        return {
+            found.tags["version"]: str(found.version)
             for found in self.client.search_model_versions(f"name = '{MODEL}'")
             if "version" in found.tags
         }
+
+    def mirror_aliases(self, rollout: Rollout) -> None:
+        """Let the aliases stable, canary and previous point where the rollout points. Repeating it changes nothing."""
+        numbers = self.numbers()
         if not numbers:
             return
         present = self.client.get_registered_model(MODEL).aliases

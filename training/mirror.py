@@ -37,9 +37,15 @@ def is_behind(connection: Connection) -> bool:
     return connection.scalar(unlogged) is not None or current_rollout(connection).epoch != _mirrored_epoch(connection)
 
 
+def ask_again(connection: Connection) -> None:
+    """Let the worker ask MLflow once more what it knows, and tell it the rest."""
+    connection.execute(tables.switches.delete().where(tables.switches.c.name == _SWITCH))
+
+
 def mirror(database: Database, settings: Settings) -> int:
     """Log every version that MLflow misses, oldest first, then mirror the aliases; returns how many were logged.
 
+    What it misses is asked of it: one that lost its own database, or was left out of a backup, is told everything anew.
     One process at a time does this; another one returns at once. Raises what MLflow raises when it cannot be reached.
     """
     with _alone(database, settings) as is_alone:
@@ -51,8 +57,13 @@ def _mirror(database: Database, settings: Settings) -> int:
     from registry.mlflow_store import MlflowStore
 
     store = MlflowStore(settings.mlflow, settings.home / "mlartifacts")
+    known = store.numbers()
     with database.reading() as connection:
-        late = [record for record in versions.list_versions(connection) if record.mlflow_version is None]
+        late = [
+            record
+            for record in versions.list_versions(connection)
+            if record.mlflow_version is None or known.get(record.version) != record.mlflow_version
+        ]
     logged = 0
     for record in reversed(late):
         try:
@@ -108,7 +119,7 @@ def _mirrored_epoch(connection: Connection) -> int:
 
 
 def _note_epoch(connection: Connection, epoch: int) -> None:
-    connection.execute(tables.switches.delete().where(tables.switches.c.name == _SWITCH))
+    ask_again(connection)
     connection.execute(
         tables.switches.insert().values(name=_SWITCH, value={"epoch": epoch}, changed_by="system", changed_at=utc_now())
     )

@@ -152,10 +152,13 @@ def wait_until_healthy(children: Sequence[Process], announce: Callable[[str], ob
         time.sleep(0.2)
 
 
-def keep_running(children: Sequence[Process], say: Callable[[str], None]) -> NoReturn:
-    """Start a child again whenever it ends; never returns."""
+def keep_running(
+    children: Sequence[Process], say: Callable[[str], None], between: Callable[[], None] = lambda: None
+) -> NoReturn:
+    """Start a child again whenever it ends, and do what is to be done `between`; never returns."""
     while True:
         look_after(children, say)
+        between()
         time.sleep(0.5)
 
 
@@ -193,10 +196,10 @@ def stop(children: Sequence[Process]) -> None:
 
 @contextlib.contextmanager
 def sole_launcher(settings: Settings) -> Iterator[None]:
-    """Hold the home folder's lock. Raises InvalidSetting when another launcher has it."""
+    """Hold the home folder's lock, with this process' id in it. Raises InvalidSetting when another launcher has it."""
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        stream = (settings.home / "up.lock").open("w")
+        stream = (settings.home / "up.lock").open("a")
     except OSError as error:
         raise InvalidSetting(f"NER_HOME is '{settings.home}', which cannot be written to: {error.strerror}.") from None
     with stream:
@@ -206,6 +209,9 @@ def sole_launcher(settings: Settings) -> Iterator[None]:
             raise InvalidSetting(
                 f"A workbench is running already on {settings.home}; stop it first, or set NER_HOME to another folder."
             ) from None
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
         yield
 
 

@@ -11,7 +11,7 @@ from registry import rollout, runs, versions
 from tests.builders import registered
 from tests.training.small_corpus import TINY, import_corpus, small_corpus
 from training.attempt import make_attempt
-from training.mirror import is_behind, mirror
+from training.mirror import ask_again, is_behind, mirror
 
 pytestmark = [
     pytest.mark.slow,
@@ -87,7 +87,9 @@ def test_mlflow_is_behind_when_the_rollout_changed(database: Database) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_the_other_versions_are_logged_when_the_package_of_one_is_broken(news: Database, settings: Settings) -> None:
+def test_versions_are_logged_beside_a_broken_package_and_anew_where_mlflow_lost_them(
+    news: Database, settings: Settings
+) -> None:
     with news.transaction() as connection:
         registered(connection, "0.9.0")
     assert mirror(news, settings) == 1
@@ -95,3 +97,11 @@ def test_the_other_versions_are_logged_when_the_package_of_one_is_broken(news: D
         assert versions.get_version(connection, "1.0.0").mlflow_version == "1"
         assert versions.get_version(connection, "0.9.0").mlflow_version is None
     assert _is_behind(news)
+
+    # One that lost everything, while versions believe that they are known there, is told anew.
+    emptied = settings.model_copy(update={"mlflow_url": f"sqlite:///{settings.home / 'emptied.db'}"})
+    with news.transaction() as connection:
+        ask_again(connection)
+    assert _is_behind(news)
+    assert mirror(news, emptied) == 1
+    assert mirror(news, emptied) == 0

@@ -13,6 +13,7 @@ from ner.settings import Settings, secret_key_path
 from registry import audit
 from registry.bucket import Bucket, open_bucket
 from registry.packages import open_store
+from training.mirror import ask_again
 from training.upkeep.backups import BUCKET, KEYS, MANIFEST, MLFLOW, STAGING, open_repository
 from training.upkeep.copies import described, read_copy
 
@@ -50,6 +51,10 @@ def restore(settings: Settings, snapshot: str = "latest") -> Restored:
         try:
             read_copy(database, staged, manifest["database"]["revision"])
             verify(database, settings, manifest)
+            if not (staged / MLFLOW).exists():
+                # A server of MLflow that came back empty is told of every version anew.
+                with database.transaction() as connection:
+                    ask_again(connection)
         finally:
             database.close()
     finally:

@@ -25,7 +25,7 @@ from workbench.commands.shadow import shadow
 from workbench.commands.simulated import simulate
 from workbench.commands.text import export_command, import_command
 from workbench.commands.trials import rollout
-from workbench.commands.up import up
+from workbench.commands.up import restart, up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -35,9 +35,23 @@ def cli() -> None:
 
 
 for _command in (
-    *(up, import_command, export_command, snapshots, labels, train, evaluate, predict, bulk, versions, canary, promote),
+    *(
+        up,
+        restart,
+        import_command,
+        export_command,
+        snapshots,
+        labels,
+        train,
+        evaluate,
+        predict,
+        bulk,
+        versions,
+        canary,
+        promote,
+    ),
     *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, tidy, doctor),
-    *(certificate, report),
+    *(restart, certificate, report),
 ):
     cli.add_command(_command)
 

@@ -21,7 +21,7 @@ def rotate_secret(installation_key: bool, as_json: bool) -> None:
     """Seal captured texts and secrets with a new key while everything runs, and destroy the old ones.
 
     Stopped half-way, it is simply run again. With --installation-key a new secret key comes first: restart every
-    process, then run this again without the option.
+    process with 'workbench restart', then run this again without the option.
     """
     from registry.resealing import change_key
     from registry.sealing import Seals
@@ -42,7 +42,10 @@ def _sentence(sealed: int, lost: int, destroyed: int, is_new_secret: bool) -> st
     if lost:
         lines.append(f"{lost:,} values could not be opened with any key that is here, and stay as they are.")
     if is_new_secret:
-        lines.append("The secret key is new: restart every process. Sessions, links and refresh tokens end with that.")
+        lines.append(
+            "The secret key is new: restart every process ('workbench restart'). Sessions, links and refresh tokens "
+            "end with that."
+        )
     return "\n".join(lines)
 
 

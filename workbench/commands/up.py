@@ -17,7 +17,8 @@ from ner.settings import Settings, load_settings, secret_key, secret_keys, write
 from registry import keys
 from registry.mlflow_server import PREFIX
 from registry.versions import list_versions
-from workbench import launcher, production
+from workbench import launcher, production, restarting
+from workbench.commands.output import json_option, show
 from workbench.commands.server import admin_key_path
 
 _SIGN_IN_MINUTES = 24 * 60
@@ -35,12 +36,24 @@ def up(production: bool) -> None:
     began = time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
+    signal.signal(restarting.REQUEST, signal.SIG_IGN)
     settings = load_settings()
     with launcher.sole_launcher(settings):
         try:
             _run(settings, began, production)
         except _Stopped:
             click.echo("Stopped.", err=True)
+
+
+@click.command()
+@json_option
+def restart(as_json: bool) -> None:
+    """Restart every process of 'workbench up' but the gateway, one after another, and wait until all are well.
+
+    Behind a gateway no call fails meanwhile; where one process answers, it is away for seconds.
+    """
+    restarting.ask(load_settings())
+    show({"restarted": True}, as_json, lambda _: "Every process is started anew, and well.")
 
 
 def _run(settings: Settings, began: float, is_production: bool) -> None:
@@ -67,7 +80,7 @@ def _run(settings: Settings, began: float, is_production: bool) -> None:
         _announce(database, settings, children, time.monotonic() - began)
         if watch is not None:
             watch.start()
-        launcher.keep_running(children, lambda line: click.echo(line, err=True))
+        launcher.keep_running(children, _say, restarting.Restarts(children, settings.home, _say).take)
     finally:
         # A second Ctrl-C must not interrupt the clean-up and leave a process behind.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -75,6 +88,10 @@ def _run(settings: Settings, began: float, is_production: bool) -> None:
         if watch is not None:
             watch.stop()
         launcher.stop(children)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _stop(number: int, _frame: object) -> NoReturn:
