@@ -25,6 +25,8 @@ from workbench.launcher import asking
 
 TEMPLATE = Path(__file__).parents[1] / "deploy" / "gateway" / "nginx.conf.template"
 _VARIABLE = re.compile(r"\$\{(GATEWAY_[A-Z_]+)\}")
+FAIL_TIMEOUT_SECONDS = 5
+"""How long nginx leaves a replica alone that it could not reach."""
 _CERTIFICATE_DAYS = 825
 _LOOK_SECONDS = 2.0
 _PATIENCE = 6
@@ -88,7 +90,7 @@ def redirect_socket(settings: Settings) -> Path:
 
 def api_servers(ports: Iterable[int]) -> str:
     """The lines of nginx's upstream, one for each replica."""
-    return " ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout=5s;" for port in ports)
+    return " ".join(f"server 127.0.0.1:{port} max_fails=1 fail_timeout={FAIL_TIMEOUT_SECONDS}s;" for port in ports)
 
 
 def write_configuration(settings: Settings, text: str) -> Path:

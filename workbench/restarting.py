@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ner.errors import NerError
 from ner.settings import Settings
+from workbench.gateway import FAIL_TIMEOUT_SECONDS
 from workbench.launcher import Process, end_group, look_after
 
 REQUEST = signal.SIGUSR1
@@ -27,6 +28,8 @@ class Restarts:
         self._outcome = outcome(home)
         self._say = say
         self._is_asked = False
+        is_behind_gateway = any(process.name == "gateway" for process in children)
+        self._forgotten_after = FAIL_TIMEOUT_SECONDS + 1 if is_behind_gateway else 0
         signal.signal(REQUEST, self._ask)
 
     def _ask(self, _number: int, _frame: object) -> None:
@@ -53,13 +56,19 @@ class Restarts:
             end_group(process.child)
         process.start()
         deadline = time.monotonic() + _TIMEOUT_SECONDS
-        others = [other for other in self._children if other is not process]
         while not process.is_healthy():
-            look_after(others, self._say)
             if process.has_ended() or time.monotonic() > deadline:
                 return False
-            time.sleep(0.2)
-        return True
+            self._pass(process)
+        # Of two replicas the gateway leaves alone the one that was away: the other may go once this one is taken again.
+        deadline = time.monotonic() + self._forgotten_after
+        while time.monotonic() < deadline:
+            self._pass(process)
+        return not process.has_ended()
+
+    def _pass(self, process: Process) -> None:
+        look_after([other for other in self._children if other is not process], self._say)
+        time.sleep(0.2)
 
 
 def outcome(home: Path) -> Path:

@@ -1,5 +1,6 @@
 """A restart of everything that was asked for from elsewhere: real processes, each well before the next one's turn."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ from ner.errors import NerError
 from ner.settings import Settings
 from tests.running import wait_until
 from tests.workbench.test_launcher import _settings, _sleeper
-from workbench import launcher
+from workbench import launcher, restarting
 from workbench.launcher import Process
 from workbench.restarting import Restarts, ask, outcome
 
@@ -45,8 +46,9 @@ def _asked(settings: Settings, restarts: Restarts) -> "Future[None]":
 
 
 def test_every_process_but_the_gateway_is_started_anew_one_after_another(
-    children: list[Process], tmp_path: Path
+    children: list[Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(restarting, "FAIL_TIMEOUT_SECONDS", -1)
     settings, said, well = _settings(tmp_path), [], []
     before = _pids(children)
     for process in children:
@@ -59,6 +61,17 @@ def test_every_process_but_the_gateway_is_started_anew_one_after_another(
     assert [old == new for old, new in zip(before, after, strict=True)] == [False, False, True]
     assert well == ["api-1", "api-2"] * 2
     assert said == [f"The {name} process is restarted, as was asked." for name in ("api-1", "api-2") * 2]
+
+
+def test_the_next_one_waits_until_the_gateway_asks_the_one_before_again(
+    children: list[Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarting, "FAIL_TIMEOUT_SECONDS", 0)
+    settings, turns = _settings(tmp_path), []
+    with launcher.sole_launcher(settings):
+        _asked(settings, Restarts(children, settings.home, lambda _: turns.append(time.monotonic()))).result()
+    assert len(turns) == 2
+    assert turns[1] - turns[0] >= 1
 
 
 def test_the_others_are_left_alone_when_one_is_not_well_again(children: list[Process], tmp_path: Path) -> None:
