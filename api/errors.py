@@ -120,7 +120,10 @@ def fact_of(error: Exception) -> Fact:
 def fact_noted(error: Exception, request_id: str) -> Fact:
     """`fact_of`, and a line in the log where the server itself failed."""
     fact = fact_of(error)
-    if fact.status >= 500 and not (isinstance(error, NerError) and fact.status == 503):
+    if fact.kind == "disk_full":
+        # A line: a full disk has no room for a stack trace at each import that it refuses.
+        _LOG.error("Request %s was refused: %s", request_id, fact.message)
+    elif fact.status >= 500 and not (isinstance(error, NerError) and fact.status == 503):
         _LOG.error("Request %s failed.", request_id, exc_info=error)
     return fact
 

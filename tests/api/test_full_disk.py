@@ -23,7 +23,9 @@ def _kept(room: Room) -> int:
 
 
 @pytest.mark.parametrize("is_short", [True, False])
-def test_what_grows_is_refused_while_predictions_go_on(settings: Settings, is_short: bool) -> None:
+def test_what_grows_is_refused_while_predictions_go_on(
+    settings: Settings, is_short: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     with service(settings.model_copy(update={"capture_sample": 1.0, "disk_reserve_megabytes": 0})) as before:
         admin = before.headers("admin")
         before.client.post("/api/v1/datasets/news/import", content=b'{"text": "Ada left"}', headers=admin)
@@ -40,6 +42,10 @@ def test_what_grows_is_refused_while_predictions_go_on(settings: Settings, is_sh
                 assert error["kind"] == "disk_full"
                 assert "NER_DISK_RESERVE_MEGABYTES" in error["message"]
                 assert "workbench tidy" in error["message"]
+        # Each refusal is a line: there is no room for a stack trace.
+        noted = [record for record in caplog.records if record.name == "api.errors"]
+        assert len(noted) == (len(GROWING) if is_short else 0)
+        assert [record for record in noted if record.exc_info or "was refused" not in record.message] == []
         assert room.predict("John on Mars", admin)["entities"]
         assert (_kept(room) == 0) == is_short
         # To cease needs no room.

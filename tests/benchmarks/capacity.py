@@ -18,7 +18,7 @@ import numpy as np
 PAGE = Path("docs/capacity.md")
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 BATCH_US, TEXT_US, REQUEST_US = 96.0, 76.0, 421.0
-"""What the loop takes: for a batch however small, for each text in it, for a request around its text and its new words."""
+"""What the loop takes: for a batch however small, for each text in it, for a request around its text."""
 NEW_CPU_US, CACHED_CPU_US = 625.0, 230.0
 """Processor time of all threads for a request, the log's writer among them: of a new text, of a cached answer."""
 LARGEST_BATCH = 32
