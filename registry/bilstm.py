@@ -23,7 +23,7 @@ from registry.recurrence import Floats, open_recurrence
 from registry.sequences import Places, pack
 
 WORDS, RECURRENT = "words.onnx", "recurrent.npz"
-_KEPT_BYTES = 32 * 2**20
+_ROOM_BYTES = 24 * 2**20
 
 
 class Bilstm:
@@ -83,23 +83,29 @@ class _Kept:
     gates: Floats
     places: dict[WordRow, int]
 
+    def has_room_for(self, words: int) -> bool:
+        """Whether so many words more fit in."""
+        return len(self.places) + words <= len(self.gates)
+
 
 class _KeptGates:
-    """What words bring to the LSTMs, kept for the words computed last: up to 32 MB. Safe to share between threads.
+    """What words bring to the LSTMs, kept for the words that came last, in two rooms of 24 MB each. Safe to share
+    between threads.
 
-    When the room is full it is begun anew rather than overwritten, so that answers under way may read it as it is.
+    When a room is full it is left as it is, so that answers under way may read it, and another one is begun. Words that
+    come again move over from the room before, so that those which come often are never computed again.
     """
 
     def __init__(self, compute: Callable[[FeatureRows], Floats], directions: int, width: int) -> None:
         self._compute = compute
-        self._shape = (max(1, _KEPT_BYTES // (4 * directions * width)), directions, width)
+        self._shape = (max(1, _ROOM_BYTES // (4 * directions * width)), directions, width)
         self._lock = threading.Lock()
-        self._kept = self._empty()
+        self._kept, self._before = self._empty(), self._empty()
 
     def of(self, words: Sequence[WordRow]) -> tuple[Floats, Places]:
         """`(gates, places)`: word n has the gates `gates[places[n]]`; equal words share a place."""
-        # Where others begin anew between two looks, a second turn computes what was lost.
-        for _ in range(2):
+        # Where a room is begun anew, a second turn brings over what the one before has, and a third finds all.
+        for _ in range(3):
             kept = self._kept
             places = np.fromiter(map(kept.places.get, words, repeat(-1)), np.intp, len(words))
             if places.min() >= 0:
@@ -107,14 +113,26 @@ class _KeptGates:
             missing = list(dict.fromkeys(compress(words, (places < 0).tolist())))
             if len(missing) > len(kept.gates):
                 break
-            self._keep(missing, self._compute(columns_of_words(missing)))
+            self._keep(missing, self._recalled(missing))
         every = {word: number for number, word in enumerate(dict.fromkeys(words))}
         return self._compute(columns_of_words(list(every))), np.array([every[word] for word in words], dtype=np.intp)
 
+    def _recalled(self, words: Sequence[WordRow]) -> Floats:
+        """The gates of words from the room before, and computed where it has them not."""
+        before = self._before
+        if not before.places:
+            return self._compute(columns_of_words(words))
+        places = np.fromiter(map(before.places.get, words, repeat(-1)), np.intp, len(words))
+        is_new = places < 0
+        gates = before.gates[places]
+        if is_new.any():
+            gates[is_new] = self._compute(columns_of_words(list(compress(words, is_new.tolist()))))
+        return gates
+
     def _keep(self, words: Sequence[WordRow], gates: Floats) -> None:
         with self._lock:
-            if len(self._kept.places) + len(words) > len(self._kept.gates):
-                self._kept = self._empty()
+            if not self._kept.has_room_for(len(words)):
+                self._before, self._kept = self._kept, self._empty()
             kept = self._kept
             for word, of_word in zip(words, gates, strict=True):
                 # Another thread may have kept it meanwhile.

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, repeat
 from pathlib import Path
+from struct import Struct
 from typing import TypeAlias
 
 import numpy as np
@@ -43,6 +44,12 @@ def normalise(word: str) -> str:
 
 def shape(word: str) -> str:
     """Letter classes with runs cut at two: "London" is "Xxx", "U.S." is "X.X.", "1997" is "dd"."""
+    if word.isalpha():
+        # Most words, without looking at each letter.
+        if word.islower():
+            return "xx"[: len(word)]
+        if word[0].isupper() and word[1:].islower():
+            return "Xxx"[: len(word)]
     classes = (_letter_class(letter) for letter in word)
     return "".join(letter * min(2, sum(1 for _ in run)) for letter, run in groupby(classes))
 
@@ -58,11 +65,10 @@ def _letter_class(letter: str) -> str:
 def pieces(word: str) -> list[str]:
     """The named pieces of a word in column order: prefixes, suffixes (both normalised), shape."""
     form = normalise(word)
-    return [
-        *(f"prefix{length}:{form[:length]}" for length in PREFIXES),
-        *(f"suffix{length}:{form[-length:]}" for length in SUFFIXES),
-        f"shape:{shape(word)}",
-    ]
+    named = [f"prefix{length}:{form[:length]}" for length in PREFIXES]
+    named += [f"suffix{length}:{form[-length:]}" for length in SUFFIXES]
+    named.append(f"shape:{shape(word)}")
+    return named
 
 
 def visible_characters(word: str) -> str:
@@ -159,6 +165,7 @@ class Featuriser:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
+        self._numbers = Struct(f"={COLUMNS}i")
         self._row = lru_cache(maxsize=_CACHED_WORDS)(self._describe)
 
     def rows(self, words: Sequence[str]) -> FeatureRows:
@@ -170,9 +177,11 @@ class Featuriser:
         return list(map(self._row, words))
 
     def _describe(self, word: str) -> WordRow:
-        row = np.zeros(COLUMNS, dtype=np.int32)
-        row[0] = self.vocabulary.words.get(normalise(word), UNKNOWN)
-        row[1 : 1 + PIECES] = [self.vocabulary.pieces.get(part, UNKNOWN) for part in pieces(word)]
-        letters = [self.vocabulary.characters.get(letter, UNKNOWN) for letter in visible_characters(word)]
-        row[1 + PIECES : 1 + PIECES + len(letters)] = letters
-        return row.tobytes()
+        vocabulary = self.vocabulary
+        letters = visible_characters(word)
+        return self._numbers.pack(
+            vocabulary.words.get(normalise(word), UNKNOWN),
+            *map(vocabulary.pieces.get, pieces(word), repeat(UNKNOWN)),
+            *map(vocabulary.characters.get, letters, repeat(UNKNOWN)),
+            *repeat(PADDING, CHARACTERS - len(letters)),
+        )

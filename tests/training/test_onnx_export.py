@@ -79,7 +79,7 @@ def test_scores_of_a_sentence_do_not_depend_on_its_batch(exported: Exported, is_
 
 def test_scores_stay_the_same_when_words_have_to_make_room(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = WholeNetwork(exported.folder / "model.onnx")
-    monkeypatch.setattr(bilstm, "_KEPT_BYTES", 5 * 2 * 4 * 12 * 4)
+    monkeypatch.setattr(bilstm, "_ROOM_BYTES", 5 * 2 * 4 * 12 * 4)
     narrow = open_network(exported.folder)
     for batch in [*even_batches(exported.corpus, 3), *even_batches(exported.corpus, 7)]:
         inside = np.arange(batch.rows.shape[1]) < batch.lengths[:, None]
@@ -91,7 +91,7 @@ def test_threads_that_share_what_is_kept_of_words_get_their_own_scores(
     exported: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = WholeNetwork(exported.folder / "model.onnx")
-    monkeypatch.setattr(bilstm, "_KEPT_BYTES", 9 * 2 * 4 * 12 * 4)
+    monkeypatch.setattr(bilstm, "_ROOM_BYTES", 9 * 2 * 4 * 12 * 4)
     narrow = open_network(exported.folder)
     batches = list(even_batches(exported.corpus, 3)) * 4
 
