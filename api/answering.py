@@ -132,13 +132,20 @@ class Answering:
         """The answer for one text; `key` decides who meets the canary. Raises NoServingVersion, or Overloaded."""
         lineup = self._serving.lineup
         chosen = choose_variant(lineup.rollout, key)
-        served = lineup.stable if chosen == "stable" else lineup.canary
-        known = None if served is None else self._cache.known(served.version, served.digest, text)
-        if served is not None and known is not None:
-            self._measures.cache_lookups(hits=1, misses=0)
-            return Answer(known, served.version, chosen, True, None, time.perf_counter())
-        (outcome,) = await self._together(lineup, chosen, (text,))
-        return outcome
+        failed: tuple[Failure, ...] = ()
+        for variant, served in _candidates(lineup, chosen):
+            name = self._cache.key(served.version, served.digest, text)
+            tagged = await self._cache.find(name)
+            cached = tagged is not None
+            self._measures.cache_lookups(hits=int(cached), misses=int(not cached))
+            if tagged is None:
+                tagged = await self._new(served, variant, name, text)
+            at = time.perf_counter()
+            if tagged is not None:
+                stood_in_for = None if variant == chosen else chosen
+                return Answer(tagged, served.version, variant, cached, stood_in_for, at, failed)
+            failed = (*failed, Failure(variant, served.version, at))
+        return TaggingFailed(failed)
 
     async def answer_batch(self, texts: Sequence[str], key: str | None) -> list[Outcome]:
         """One answer per text, in order; texts go to the model together. A text that breaks it fails alone.
@@ -192,22 +199,42 @@ class Answering:
         fresh = await self._fresh(served, variant, missing)
         return [(known[key], True) if key in known else (fresh[key], False) for key in keys]
 
+    async def _new(self, served: Served, variant: Variant, key: bytes, text: str) -> Tagged | None:
+        """What the model says of one text; None where it fails."""
+        if variant == "canary" or key in self._running:
+            return (await self._fresh(served, variant, {key: text}))[key]
+        (future,) = self._ask(served, variant, [text])
+        self._running[key] = future
+        try:
+            # Not shielded, which would cost as much as everything else in here.
+            tagged = await future
+        finally:
+            self._running.pop(key, None)
+        if tagged is not None:
+            self._cache.put(key, tagged)
+        return tagged
+
     async def _fresh(self, served: Served, variant: Variant, missing: dict[bytes, str]) -> dict[bytes, Tagged | None]:
         new = {key: text for key, text in missing.items() if key not in self._running}
         if new:
-            batches = self._batches_of(served)
-            if batches.owed_seconds > self._longest_wait_seconds:
-                raise Overloaded(_BUSY, retry_after_seconds=1)
-            futures = batches.ask(list(new.values()), may_run_here=variant != "canary")
-            for key, future in zip(new, futures, strict=True):
+            for key, future in zip(new, self._ask(served, variant, list(new.values())), strict=True):
                 self._running[key] = future
                 future.add_done_callback(partial(self._came_in, key))
         running = [self._running[key] for key in missing]
-        patience = _CANARY_SECONDS if variant == "canary" else None
-        answers = {}
-        for key, future in zip(missing, running, strict=True):
-            answers[key] = await _patiently(future, patience)
+        await asyncio.wait(running, timeout=_CANARY_SECONDS if variant == "canary" else None)
+        answers: dict[bytes, Tagged | None] = {}
+        for (key, text), future in zip(missing.items(), running, strict=True):
+            if future.cancelled():  # whoever asked first has gone away
+                answers[key] = await self._new(served, variant, key, text)
+            else:
+                answers[key] = future.result() if future.done() else None
         return answers
+
+    def _ask(self, served: Served, variant: Variant, texts: Sequence[str]) -> list["asyncio.Future[Tagged | None]"]:
+        batches = self._batches_of(served)
+        if batches.owed_seconds > self._longest_wait_seconds:
+            raise Overloaded(_BUSY, retry_after_seconds=1)
+        return batches.ask(texts, may_run_here=variant != "canary")
 
     def _came_in(self, key: bytes, future: "asyncio.Future[Tagged | None]") -> None:
         self._running.pop(key, None)
@@ -229,16 +256,6 @@ class Answering:
             if id(tagger) not in held and batches.owed_seconds == 0:
                 del self._batches[tagger]
                 batches.close()
-
-
-async def _patiently(future: "asyncio.Future[Tagged | None]", seconds: float | None) -> Tagged | None:
-    """The answer; None where it does not come within `seconds`. Whoever gives up leaves the others waiting."""
-    if seconds is None:
-        return await asyncio.shield(future)
-    try:
-        return await asyncio.wait_for(asyncio.shield(future), seconds)
-    except TimeoutError:
-        return None
 
 
 def _candidates(lineup: Lineup, chosen: Variant) -> list[tuple[Variant, Served]]:

@@ -37,13 +37,13 @@ class AnswerCache:
         message = b"\0".join((version.encode(), digest.encode(), text.encode("utf-8", "surrogatepass")))
         return self._mac.digest(message)
 
-    def known(self, version: str, digest: str, text: str) -> Tagged | None:
-        """The answer, if this process knows it."""
-        key = self.key(version, digest, text)
+    async def find(self, key: bytes) -> Tagged | None:
+        """The answer, if it is known."""
         tagged = self._known.get(key)
         if tagged is not None:
             self._known.move_to_end(key)
-        return tagged
+            return tagged
+        return (await self.find_many((key,))).get(key) if self._link is not None else None
 
     async def find_many(self, keys: Sequence[bytes]) -> dict[bytes, Tagged]:
         """The answers that are known."""

@@ -6,9 +6,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import redis.asyncio as redis
-from redis.exceptions import RedisError
-
 _TIMEOUT_SECONDS = 0.1
 _REST_SECONDS = 3.0
 _LOG = logging.getLogger(__name__)
@@ -19,7 +16,11 @@ class RedisLink:
     """One client per process. After a failure Redis is left alone for a few seconds."""
 
     def __init__(self, url: str) -> None:
-        self._client: redis.Redis = redis.Redis.from_url(
+        # Takes as long to import as the web framework, and most installations do without.
+        import redis.asyncio as redis
+
+        self._errors = (redis.RedisError, OSError, TimeoutError)
+        self._client: Any = redis.Redis.from_url(
             url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS, max_connections=64
         )
         self._resting_until = 0.0
@@ -31,7 +32,7 @@ class RedisLink:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS * 2):
                 return await operation(self._client)
-        except (RedisError, OSError, TimeoutError) as error:
+        except self._errors as error:
             self._resting_until = time.monotonic() + _REST_SECONDS
             _LOG.warning("Redis does not answer (%s); this process goes on without it.", type(error).__name__)
             return None

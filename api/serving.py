@@ -28,7 +28,6 @@ from registry.versions import get_version
 TaggerLoader = Callable[[Path], Tagger]
 
 _VARIANTS: tuple[Variant, ...] = ("stable", "canary", "previous")
-_SAFE: tuple[Variant, ...] = ("stable", "previous")
 CAPTURE = "capture"
 _ON_DEMAND = 4
 _TRY_AGAIN_SECONDS = 10.0
@@ -66,8 +65,9 @@ class Lineup:
 
     def candidates(self, chosen: Variant) -> list[tuple[Variant, Served]]:
         """Who may answer where `chosen` should, best first: nobody but the chosen one meets the canary."""
-        order: tuple[Variant, ...] = ("canary", *_SAFE) if chosen == "canary" else _SAFE
-        held: list[tuple[Variant, Served | None]] = [(variant, getattr(self, variant)) for variant in order]
+        held: list[tuple[Variant, Served | None]] = [("stable", self.stable), ("previous", self.previous)]
+        if chosen == "canary":
+            held.insert(0, ("canary", self.canary))
         return [(variant, served) for variant, served in held if served is not None]
 
 
