@@ -204,12 +204,14 @@ def _taking_back(made: dict[int, tuple[Spans, Spans]]) -> Rewrite:
 def _count(result: ChangeResult, touched: Iterable[Restated], *, merges: bool = False) -> None:
     """Note what happens to some documents."""
     for one in touched:
-        goes, comes = set(one.before) - set(one.after), set(one.after) - set(one.before)
+        before, after = one.before, one.after
+        found, left = set(before), set(after)
+        goes, comes = found - left, left - found
         result.documents += 1
         result.spans.update(span.label for span in goes or comes)
         result.merged += len(goes) - len(comes) if merges else 0
         if len(result.examples) < _EXAMPLES and (goes or comes):
-            result.examples.append(ChangedDocument(one.document.id, one.document.text, one.before, one.after))
+            result.examples.append(ChangedDocument(one.document.id, one.document.text, before, after))
 
 
 def _labels_again(connection: Connection, dataset: Dataset, made: MadeChange) -> list[str]:

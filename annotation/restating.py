@@ -1,5 +1,6 @@
 """What was said about a document, said again with other labels: revisions behind those there are."""
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -85,7 +86,7 @@ def store(connection: Connection, touched: Iterable[Restated], operation: str) -
             stored = pairs_of(spans)
             if answer.spans != spans or answer.revision == document.revision:
                 revision += 1
-                revisions.append(_revision(document, revision, answer, stored, operation) | {"created_at": now})
+                revisions.append(_revision(document, revision, answer, stored, operation, now))
                 gold_revision = revision if answer.revision == document.gold_revision else gold_revision
             gold = stored if answer.revision == document.gold_revision else gold
         told = {"id": document.id, "revision": revision, "gold": gold, "gold_revision": gold_revision}
@@ -128,7 +129,9 @@ def _restated(rows: Sequence[Row[Any]], rewrite: Rewrite) -> Restated:
     return Restated(rows[0], [(answer, rewrite(rows[0].text, answer)) for answer in told])
 
 
-def _revision(document: Row[Any], revision: int, answer: Answer, stored: list[Any], operation: str) -> dict[str, Any]:
+def _revision(
+    document: Row[Any], revision: int, answer: Answer, stored: list[Any], operation: str, now: dt.datetime
+) -> dict[str, Any]:
     # It stays the answer of who gave it; who changed its labels is in the audit trail.
     return {
         "document_id": document.id,
@@ -140,4 +143,5 @@ def _revision(document: Row[Any], revision: int, answer: Answer, stored: list[An
         "kind": answer.kind if answer.kind.startswith(_AGAIN) else _AGAIN + answer.kind,
         "spans": stored,
         "model_version": None,
+        "created_at": now,
     }

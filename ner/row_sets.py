@@ -2,11 +2,10 @@
 plan and a parsed literal for each row; SQLite, which has no server to talk to, is fastest with one row after another.
 """
 
-import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import Connection
@@ -51,12 +50,6 @@ def is_among(connection: Connection, column: sa.ColumnElement[str], values: Sequ
 def _sent(table: sa.Table, rows: Rows) -> sa.TableValuedAlias:
     """The rows as a table of PostgreSQL, with the types of the columns they are meant for."""
     columns = [sa.column(name, table.c[name].type) for name in rows[0]]
-    written = json.dumps([dict(row) for row in rows], default=_moment)
+    written = orjson.dumps([dict(row) for row in rows]).decode()
     document = sa.cast(sa.literal(written, sa.Text()), JSONB)
     return sa.func.jsonb_to_recordset(document).table_valued(*columns).render_derived("sent", with_types=True)
-
-
-def _moment(value: object) -> str:
-    if isinstance(value, dt.datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} cannot be sent as JSON.")
