@@ -51,10 +51,20 @@ async (keys) => {
   const times = [];
   for (const key of keys) {
     const before = first();
+    // Told before the frame that paints it: whoever looked from time to time would wait for a later frame.
+    const shown = new Promise((resolve) => {
+      const watcher = new MutationObserver(() => {
+        if (!first() || first() === before) return;
+        watcher.disconnect();
+        resolve();
+      });
+      if (key === "s") watcher.observe(paper, { childList: true });
+      else resolve();
+    });
     const [name, shift] = key.startsWith("Shift+") ? [key.slice(6), true] : [key, false];
     const began = performance.now();
     paper.dispatchEvent(new KeyboardEvent("keydown", { key: name, shiftKey: shift, bubbles: true, composed: true }));
-    while (key === "s" && first() === before) await new Promise((resolve) => setTimeout(resolve, 0));
+    await shown;
     times.push((await painted()) - began);
     await new Promise((resolve) => setTimeout(resolve, 400));
   }

@@ -133,6 +133,20 @@ def test_a_document_is_labelled_without_a_mouse(visit: Visit, room: Room) -> Non
     assert room.spans() == [("Maria Silva", "per"), ("New York", "geo"), ("New York", "geo")]
 
 
+def test_a_long_list_of_entities_follows_its_text_and_what_is_done_to_it(visit: Visit, room: Room) -> None:
+    room.holds("Oslo " * 160, spans=[{"start": 5 * one, "end": 5 * one + 4, "label": "geo"} for one in range(160)])
+    with visit() as page:
+        paper = room.open(page)
+        rows, last = page.locator(".list .row"), page.locator(".list > :last-child")
+        expect(rows).to_have_count(150)
+        # The model may offer something besides.
+        left_out = int(last.inner_text().removeprefix("and ").removesuffix(" more"))
+        _press(paper, *["n"] * 40, "Delete")
+        expect(last).to_have_text(f"and {left_out - 1} more")
+        expect(rows).to_have_count(150)
+        expect(page.locator(".list .row.active")).to_be_in_viewport()
+
+
 def test_a_document_is_labelled_with_the_mouse(visit: Visit, room: Room) -> None:
     room.holds(_PLAIN)
     with visit() as page:

@@ -2,6 +2,7 @@
 
 import { Choice } from "./choice.js";
 import { Effort } from "./effort.js";
+import { afterPaint } from "./element.js";
 import { Margin } from "./marginalia.js";
 import { call, Drafts, Outbox } from "./outbox.js";
 import { Pairing, withPair } from "./pair.js";
@@ -16,7 +17,8 @@ export class Desk {
     this._drafts = new Drafts(storage);
     this._visited = [];
     this._refused = new Map();
-    this.tasks = new Tasks(basis, call);
+    // The server reads a long text for seconds, with the processors that paint the one before it.
+    this.tasks = new Tasks(basis, call, (act) => afterPaint(() => this.isClosed || act()));
     this.outbox = new Outbox(storage, sendAnswer, {
       onChange: () => this._draw(),
       onRefused: (entry, error) => this._onRefused(entry, error),
@@ -426,7 +428,7 @@ export class Desk {
     this.effort.begin();
     this._view.opened(this);
     // After the text is on the screen: the margin is no part of the work.
-    if (task.document) requestAnimationFrame(() => setTimeout(() => !this.isClosed && this.margin.open(task.document)));
+    if (task.document) afterPaint(() => !this.isClosed && this.margin.open(task.document));
   }
 
   _itemsOf(task) {

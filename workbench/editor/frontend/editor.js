@@ -124,6 +124,7 @@ class Editor {
     this._root.classList.toggle("pairing", Boolean(desk.pairing));
     this._panes.opened(desk.text, desk.pairing);
     this._paper.show(desk.text);
+    this._list.show();
     this._drag = null;
     const isFocused = this._root.getRootNode().activeElement === this._parts.paper;
     if (!isFocused && this._ownsFocus()) this._parts.paper.focus({ preventScroll: true });

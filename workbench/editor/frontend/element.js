@@ -16,3 +16,9 @@ export function element(name, attributes = {}, ...children) {
 export function plural(count, noun, many = `${noun}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? noun : many}`;
 }
+
+/** What can wait until the next frame is on the screen. A page that nobody sees has no frames, and does it soon. */
+export function afterPaint(act) {
+  if (document.hidden) setTimeout(act);
+  else requestAnimationFrame(() => setTimeout(act));
+}

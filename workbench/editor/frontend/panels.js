@@ -1,9 +1,11 @@
 // What stands around the text: the labels, the list of entities, notices, the state of saving, the page of keys.
 
-import { element, plural } from "./element.js";
+import { afterPaint, element, plural } from "./element.js";
 import { LABEL_KEYS, keyOf } from "./keys.js";
 
 const LISTED = 150;
+const FIRST_ROWS = 30;
+const ROWS_AT_A_TIME = 40;
 
 /** The buttons of the labels, and the field that finds one by its name. `mayAdd` lets a new name become a label;
  * `meaningOf(label)` is what its guideline says, or "". */
@@ -46,8 +48,29 @@ export class EntityList {
     this._host = host;
     this._acts = acts;
     this._rows = new Map();
+    this._open = 0;
+    this.show();
+  }
+
+  /** Forget every row: another document comes. Its first rows are drawn with its text, the others when it is painted. */
+  show() {
+    this._open += 1;
     this._items = null;
     this._active = null;
+    this._limit = FIRST_ROWS;
+    this._rows.clear();
+    this._host.replaceChildren();
+    const opened = this._open;
+    afterPaint(() => this._listMore(opened));
+  }
+
+  /** Some rows at a time, so that no key has to wait for all of them. */
+  _listMore(opened) {
+    if (this._open !== opened || this._limit >= LISTED) return;
+    this._limit = Math.min(this._limit + ROWS_AT_A_TIME, LISTED);
+    if (this._items?.length > this._limit - ROWS_AT_A_TIME) this._arrange(this._items);
+    this._mark(this._active, true);
+    setTimeout(() => this._listMore(opened));
   }
 
   draw(items, active) {
@@ -66,7 +89,7 @@ export class EntityList {
 
   /** Rows of items that stay are not touched: laying out a long list anew is what takes time. */
   _arrange(items) {
-    const listed = new Set(items.slice(0, LISTED));
+    const listed = new Set(items.slice(0, this._limit));
     for (const [item, row] of this._rows) {
       if (listed.has(item)) continue;
       row.remove();
@@ -84,7 +107,7 @@ export class EntityList {
       place.remove();
       place = next;
     }
-    if (items.length > LISTED) this._host.append(hint(`and ${plural(items.length - LISTED, "more", "more")}`));
+    if (items.length > this._limit) this._host.append(hint(`and ${plural(items.length - this._limit, "more", "more")}`));
     if (!items.length) this._host.append(hint("No entity. Drag over words, or move with the arrow keys and press a label's key."));
   }
 

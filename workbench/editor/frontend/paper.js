@@ -1,5 +1,6 @@
 // The text on the screen: one text node a paragraph, entities painted by the CSS Custom Highlight API, names as chips.
 
+import { afterPaint } from "./element.js";
 import { byPlace, layers } from "./sheet.js";
 
 const DEEPEST = 3;
@@ -49,7 +50,7 @@ export class Paper {
     this._host.replaceChildren();
     this._attach(this._unveiled.size);
     // What is far below the window waits until the text is painted.
-    requestAnimationFrame(() => setTimeout(() => this._attachMore(text)));
+    afterPaint(() => this._attachMore(text));
   }
 
   /** Some paragraphs at a time, so that no key has to wait for all of them. */

@@ -4,8 +4,10 @@ const AHEAD = 3;
 const REMEMBERED = 100;
 
 export class Tasks {
-  /** `basis`: {dataset} or {source: "traffic"}, for two versions with {left, right}; `call` reaches the API. */
-  constructor(basis, call) {
+  /** `basis`: {dataset} or {source: "traffic"}, for two versions with {left, right}; `call` reaches the API; `later`
+   * does what must not keep the document that was handed out from the screen. */
+  constructor(basis, call, later = (act) => act()) {
+    this._later = later;
     this._basis = basis;
     this._room = basis.left ? "pairs" : "tasks";
     this._call = call;
@@ -26,7 +28,7 @@ export class Tasks {
 
   /** Ask for more in the background; a failure shows when the next document is really needed. */
   fill() {
-    this._fill(AHEAD).catch(() => {});
+    this._later(() => this._fill(AHEAD).catch(() => {}));
   }
 
   /** Never hand this document out again in this visit. */
