@@ -1,5 +1,6 @@
 """Regular expressions that people type: refused when they are wrong, stopped when they take too long."""
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -8,6 +9,8 @@ import regex
 from ner.errors import InvalidInput
 
 _LONGEST = 2_000
+# A pattern that calls itself: without an end it takes a gigabyte before its time is over.
+_RECURSION = re.compile(r"(?<!\\)(?:\\\\)*\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)")
 
 
 class Pattern:
@@ -16,6 +19,8 @@ class Pattern:
     def __init__(self, source: str, *, seconds: float = 5.0, ignore_case: bool = False) -> None:
         if not source or len(source) > _LONGEST:
             raise InvalidInput(f"A pattern has 1 to {_LONGEST} characters.")
+        if _RECURSION.search(source):
+            raise InvalidInput(f"'{source[:100]}' calls itself or one of its groups, which is not allowed here.")
         try:
             self._compiled = regex.compile(source, regex.IGNORECASE if ignore_case else 0)
         except (regex.error, RecursionError, OverflowError) as error:
@@ -28,7 +33,7 @@ class Pattern:
         """Whether it matches somewhere in the text. Raises InvalidInput when the budget is spent."""
         try:
             return self._compiled.search(text, timeout=self._left()) is not None
-        except TimeoutError:
+        except (TimeoutError, MemoryError):
             raise self._too_slow() from None
 
     def places(self, text: str) -> Iterator[tuple[int, int]]:
@@ -37,7 +42,7 @@ class Pattern:
             for found in self._compiled.finditer(text, timeout=self._left()):
                 if found.end() > found.start():
                     yield found.span()
-        except TimeoutError:
+        except (TimeoutError, MemoryError):
             raise self._too_slow() from None
 
     def _left(self) -> float:

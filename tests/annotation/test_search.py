@@ -78,6 +78,19 @@ def test_the_newest_spans_are_searched_when_a_document_was_corrected(news: Datab
     assert found(news, label="geo") == ([("Ada L", ["Rome"]), ("Größe", ["rome"])], 2)
 
 
+@pytest.mark.parametrize(
+    "pattern", ["(?R)", "a|(?0)", "(x(?1)?)", "(x(?-1)?)", "(?<n>x(?&n)?)", "(?P<n>x(?P>n)?)", r"\\(?R)"]
+)
+def test_a_search_is_refused_when_the_pattern_calls_itself(news: Database, pattern: str) -> None:
+    with pytest.raises(InvalidInput, match="calls itself or one of its groups"):
+        found(news, pattern=pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"(?i)\(?1\)?", "(?P<n>o)(?P=n)", "(?>a)", "(?=R)"])
+def test_a_pattern_that_only_looks_as_if_it_called_itself_is_searched_for(news: Database, pattern: str) -> None:
+    found(news, pattern=pattern)
+
+
 def test_a_search_is_refused_when_the_pattern_is_broken_or_never_ends(news: Database, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="is no regular expression"):
         found(news, pattern="(")
