@@ -12,6 +12,7 @@ from workbench.layout import empty_state, heading, pick_dataset
 from workbench.look import ago, highlighted, plural
 
 PER_PAGE = 10
+_EXAMPLES = 6
 KINDS = {
     "relabel": "Relabel spans that match a pattern",
     "remove": "Remove spans that match a pattern",
@@ -120,16 +121,21 @@ def _draw_found(one: Body) -> None:
 def _draw_change(dataset: Body) -> None:
     kind = str(st.selectbox("What to do", list(KINDS), format_func=KINDS.__getitem__, key="change_kind"))
     change = _draw_fields(kind, dataset["labels"])
-    asked, made = st.columns([1, 3])
+    asked, made = st.columns([1, 3], vertical_alignment="center")
     if asked.button("Preview", type="primary", width="stretch", key="change_preview"):
         _preview(dataset["name"], change)
     shown = st.session_state.get("change_shown")
     if shown is None or shown["basis"] != (dataset["name"], change):
         made.caption("A preview counts what would change, and shows the first documents before and after.")
         return
-    _draw_preview(shown["outcome"])
-    if shown["outcome"]["documents"] and st.button("Make this change", icon=":material/published_with_changes:"):
+    outcome = shown["outcome"]
+    if not outcome["documents"]:
+        empty_state("Nothing would change", "No span matches; look at the labels and the pattern again.")
+        return
+    made.markdown(_told(outcome))
+    if st.button("Make this change", icon=":material/published_with_changes:"):
         _make(dataset["name"], change)
+    _draw_examples(outcome["examples"][:_EXAMPLES], outcome["documents"])
 
 
 def _draw_fields(kind: str, labels: Sequence[str]) -> Body:
@@ -161,23 +167,27 @@ def _preview(dataset: str, change: Body) -> None:
     st.session_state["change_shown"] = {"basis": (dataset, change), "outcome": outcome}
 
 
-def _draw_preview(outcome: Body) -> None:
+def _told(outcome: Body) -> str:
+    """What would change, in one sentence."""
     counts = ", ".join(f"{count:,} {label}" for label, count in outcome["spans"].items())
     merged = (
         f" {plural(outcome['merged'], 'span becomes', 'spans become')} the same as another."
         if outcome["merged"]
         else ""
     )
-    if not outcome["documents"]:
-        empty_state("Nothing would change", "No span matches; look at the labels and the pattern again.")
-        return
-    st.markdown(f"**{plural(outcome['documents'], 'document')}** would change: {counts}.{merged}")
-    for example in outcome["examples"][:6]:
-        before, after = st.columns(2)
-        with before:
-            st.html(highlighted(example["text"], example["before"]))
-        with after:
-            st.html(highlighted(example["text"], example["after"]))
+    return f"**{plural(outcome['documents'], 'document')}** would change: {counts}.{merged}"
+
+
+def _draw_examples(examples: Sequence[Body], documents: int) -> None:
+    """The first documents before and after, with what changes outlined."""
+    before, after = st.columns(2)
+    shown = f" · the first {len(examples)} of {documents:,}" if documents > len(examples) else ""
+    before.caption(f"**Before**{shown}")
+    after.caption("**After**")
+    for example in examples:
+        for column, side, other in zip(st.columns(2), ("before", "after"), ("after", "before"), strict=True):
+            spans = [{**span, "mark": "" if span in example[other] else "ner-differs"} for span in example[side]]
+            column.html(highlighted(example["text"], spans))
 
 
 def _make(dataset: str, change: Body) -> None:
