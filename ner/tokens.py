@@ -27,9 +27,12 @@ _MARKS = r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u00
 # Devanagari and its neighbours write vowels as combining signs that `\w` does not cover.
 _INDIC = r"\u0900-\u0dff"
 _LETTER = rf"(?:(?![{_UNSPACED}])[^\W\d_]|[{_MARKS}{_INDIC}])"
+# What the rules below would say of it too, one character at a time.
+_PLAIN = "[A-Za-z]++(?=[ ,;:])"
 _TOKEN = re.compile(
     rf"""
-    [{_UNSPACED}][{_MARKS}]*                          # one character of an unspaced script
+    {_PLAIN}                                        # most words of most texts, at once
+  | [{_UNSPACED}][{_MARKS}]*                          # one character of an unspaced script
   | (?:{_LETTER}\.){{2,}}(?:{_LETTER}(?![\w]))?       # U.S.  U.N  e.g.
   | (?:{_ABBREVIATIONS})\.(?=\s*\S)                   # Mr. Smith, Corp. said
   | [A-Z]\.(?=\s*[A-Z][^\W\d_]|\s*[A-Z]\.)            # J. Smith

@@ -1,9 +1,11 @@
+import re
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ner import tokens
 from ner.documents import EntitySpan
 from ner.tokens import align, sentences, tokenize, words
 
@@ -12,6 +14,9 @@ PIECES = st.one_of(
     st.sampled_from([*"aB1 .,'\n\t-", "\u0301", "👩‍👩‍👧", "東", "ا", "ש", "é", "\r\n", "U.S. ", "Mr. "]),
 )
 TEXTS = st.lists(PIECES, max_size=60).map("".join)
+
+
+PARTS = "abYZ.,;: '1\n-_\u00e9\u0301\u4e2d"
 
 
 @pytest.mark.parametrize(
@@ -45,6 +50,15 @@ def test_tokens_cover_everything_but_whitespace_in_order(text: str) -> None:
     covered = {place for start, end in tokens for place in range(start, end)}
     assert [place for place, character in enumerate(text) if not character.isspace() and place not in covered] == []
     assert not any(text[place].isspace() for place in covered)
+
+
+@given(
+    st.lists(st.sampled_from([*"abYZ.,;: '1\n-_\u00e9\u0301\u4e2d", "Mr.", "U.S.", "end "]), max_size=12).map("".join)
+)
+def test_the_short_way_of_plain_words_changes_nothing(text: str) -> None:
+    every_rule = re.compile(tokens._TOKEN.pattern.replace(tokens._PLAIN, "(?!)"), re.VERBOSE)
+    assert every_rule.search("plain, ") is not None
+    assert tokenize(text) == [match.span() for match in every_rule.finditer(text)]
 
 
 @given(TEXTS, st.integers(2, 12))
