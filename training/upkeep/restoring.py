@@ -51,10 +51,9 @@ def restore(settings: Settings, snapshot: str = "latest") -> Restored:
         try:
             read_copy(database, staged, manifest["database"]["revision"])
             verify(database, settings, manifest)
-            if not (staged / MLFLOW).exists():
-                # A server of MLflow that came back empty is told of every version anew.
-                with database.transaction() as connection:
-                    ask_again(connection)
+            # An MLflow that came back empty is told of every version anew.
+            with database.transaction() as connection:
+                ask_again(connection)
         finally:
             database.close()
     finally:

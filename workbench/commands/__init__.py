@@ -3,6 +3,7 @@
 Exit code 0: done. 1: refused or failed, with one sentence. 2: misused.
 """
 
+import errno
 import sys
 
 import click
@@ -26,6 +27,8 @@ from workbench.commands.simulated import simulate
 from workbench.commands.text import export_command, import_command
 from workbench.commands.trials import rollout
 from workbench.commands.up import restart, up
+
+_ADVICE = "Make room first ('workbench tidy', and docs/runbooks/full-disk.md), then try again."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -71,3 +74,16 @@ def main() -> None:
     except NerError as error:
         click.echo(f"Error: {error.message}", err=True)
         sys.exit(1)
+    except Exception as error:
+        if not _says_that_a_disk_is_full(error):
+            raise
+        where = getattr(error, "filename", None) or "NER_HOME, or of the output,"
+        click.echo(f"Error: The disk of {where} is full. {_ADVICE}", err=True)
+        sys.exit(1)
+
+
+def _says_that_a_disk_is_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # SQLite's own words, bare or within what SQLAlchemy says.
+    return "database or disk is full" in str(error)
