@@ -1,5 +1,6 @@
 """What the sources of a dataset suggest for a text, beside what the model does, in one list without contradictions."""
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +13,10 @@ from annotation.sources import MODEL, SuggestionSource
 from annotation.stored import CORRECTIONS, Dataset
 from ner import tables
 from ner.documents import EntitySpan, Nesting
+from ner.errors import InvalidInput
 from ner.tokens import Token, tokenize
 
+_log = logging.getLogger(__name__)
 _documents, _revisions = tables.documents, tables.revisions
 _RECENT = 500
 _LONGEST_REMEMBERED = 100
@@ -50,8 +53,8 @@ def suggest(
 ) -> list[Suggestion]:
     """What the model and every enabled source but endpoints say about the text, in its order.
 
-    Labels outside of the dataset's label set are left out for sources, not for the model. Raises InvalidInput when a
-    pattern takes too long.
+    Labels outside of the dataset's label set are left out for sources, not for the model. A pattern that takes too long
+    on this text offers nothing for it, and the log says so: nobody has to wait for a source to be mended.
     """
     found = list(model)
     for source in sources:
@@ -115,7 +118,12 @@ def _of_gazetteer(text: str, source: SuggestionSource) -> Iterator[Suggestion]:
 
 
 def _of_pattern(text: str, source: SuggestionSource) -> Iterator[Suggestion]:
-    for start, end in Pattern(source.content["pattern"], seconds=1.0).places(text):
+    try:
+        places = list(Pattern(source.content["pattern"], seconds=1.0).places(text))
+    except InvalidInput as error:
+        _log.warning("The source '%s' offers nothing for a document. %s", source.name, error)
+        return
+    for start, end in places:
         yield Suggestion(start, end, source.content["label"], source.name, str(source.version), source.kind)
 
 

@@ -62,6 +62,14 @@ def test_a_pattern_finds_what_it_matches_and_a_label_that_is_none_is_left_out(
     assert _found(database, "From E6 to Mars") == [("E6", "geo", "numbers", "1")]
 
 
+def test_a_pattern_that_takes_too_long_keeps_no_document_from_people(database: Database, tmp_path: Path) -> None:
+    a_document(database, tmp_path)
+    _save(database, "slow", "pattern", pattern="(a|aa)+$", label="per")
+    _save(database, "numbers", "pattern", pattern=r"\bE\d+\b", label="geo")
+
+    assert _found(database, "From E6 to " + "a" * 60 + "!") == [("E6", "geo", "numbers", "1")]
+
+
 def test_what_people_said_is_suggested_again_once_they_said_it_often_enough(database: Database, tmp_path: Path) -> None:
     document = a_document(database, tmp_path)
     _save(database, "before", "memory", least=1)
