@@ -160,6 +160,33 @@ def _compare(page: Page, version: str) -> None:
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text(f"F1 of {version}")).to_be_visible()
     picture(page, "loop-8-compare-dataset")
+    _read_what_changed(page)
+
+
+_FALLING = """() => {
+  const counts = [...document.querySelectorAll(".ner-differences")].map((list) => list.children.length);
+  return counts.length > 1 && counts[0] > 1 && counts.every((count, place) => !place || counts[place - 1] >= count);
+}"""
+
+
+def _read_what_changed(page: Page) -> None:
+    """The order of the documents, the pages of their list, and one of them opened between both versions."""
+    shown = page.locator(".ner-text")
+
+    def first() -> str:
+        return str(shown.first.evaluate("text => text.textContent"))
+
+    before = first()
+    page.get_by_role("button", name="Page 2", exact=True).click()
+    expect(shown.first).not_to_have_text(before)
+    choose(page, page.get_by_role("combobox", name=re.compile("^First")), "Most differences")
+    expect(page.get_by_role("button", name="Page 1", exact=True)).to_have_attribute("aria-current", "page")
+    page.wait_for_function(_FALLING)
+    page.get_by_role("button", name="Decide between them").first.click()
+    expect(page.get_by_text(re.compile(r"^Difference 1 of \d+, \d+ open$"))).to_be_visible()
+    picture(page, "loop-9-decide")
+    page.get_by_text("What changed", exact=True).click()
+    expect(page.locator(".ner-differences").first).to_be_visible()
 
 
 def _promote(page: Page, version: str, program: _Program) -> None:

@@ -35,7 +35,7 @@ def page() -> None:
     bases = ["A text", "A dataset", "Shadow traffic"]
     basis = st.segmented_control("On", bases, default="A text", required=True, key="compare_on")
     if basis == "Shadow traffic":
-        _compare_shadow()
+        _compare_shadow((left, right))
         return
     if left == right:
         empty_state("Twice the same version", "Choose two different versions to compare.")
@@ -97,10 +97,12 @@ def _compare_dataset(left: str, right: str, learned_from: Mapping[str, str]) -> 
     _draw(what, result, {"dataset": what["dataset"]})
 
 
-def _compare_shadow() -> None:
+def _compare_shadow(chosen: tuple[str | None, str | None]) -> None:
     """Stable and canary on what the canary answers in the shadow, whatever pair is chosen above."""
     person = visitor()
     said = draw_shadow(person)
+    if said is not None and chosen != (said["stable"], said["canary"]):
+        st.caption("Shadow traffic compares the stable version with the canary, whatever is chosen above.")
     if said is None or not said["captures"] or person is None or not person.reaches("annotator"):
         return
     what = {"source": "shadow", "left": said["stable"], "right": said["canary"], "limit": 300}
@@ -142,6 +144,12 @@ def _draw(what: Body, result: Body, where: Body) -> None:
         draw_scores(result)
     draw_labels(result)
     draw_downloads(what)
+    if may_decide and "source" in what:
+        # Labels of texts that somebody picked would lean to what they picked them for.
+        st.caption(
+            f"To label these, choose *{DECIDE}* above: texts are offered there in an order that is drawn, so that the "
+            "verdict on F1 stays fair."
+        )
     draw_documents(result, decide=_decide if may_decide else None)
 
 
