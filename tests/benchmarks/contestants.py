@@ -12,6 +12,9 @@ from tests.benchmarks.servers import Command
 from tests.running import ROOT
 
 PREDICT = "/api/v1/ner/predict"
+PLAIN = "plain FastAPI, model in the loop"
+ENGINES = {"onnx": "ONNX file", "compiled": "our compiled tagger"}
+"""What the peers call, see `tests.benchmarks.peers.engine`."""
 _PEERS = ("bentoml", "litserve", "onnxruntime", "numpy", "pydantic", "threadpoolctl")
 
 
@@ -30,19 +33,18 @@ def contestants(home: Path, package: Path, peers: Path | None, mlflow_model: str
     """Everybody, the limits first."""
     given = {"BENCH_PACKAGE": str(package), "PYTHONPATH": str(ROOT)}
 
-    def app(module: str) -> Command:
+    def app(module: str, engine: str = "") -> Command:
         words = [sys.executable, "-m", "uvicorn", f"tests.benchmarks.peers.{module}:app", "--port", "{port}"]
-        return Command([*words, "--no-access-log", "--log-level", "warning"], "/openapi.json", given)
+        return Command(
+            [*words, "--no-access-log", "--log-level", "warning"], "/openapi.json", given | {"BENCH_ENGINE": engine}
+        )
 
     yield Contestant("bare FastAPI route", app("bare"))
-    yield Contestant("plain FastAPI, model in the loop", app("plain"))
     yield Contestant("spaCy behind FastAPI", app("spacy_plain"))
-    if peers is not None:
-        bento = [str(peers.parent / "bentoml"), "serve", "tests.benchmarks.peers.bento:Ner", "--port", "{port}"]
-        quiet = {"BENTOML_DO_NOT_TRACK": "true", "BENTOML_HOME": str(home / "bentoml")}
-        yield Contestant("BentoML", Command(bento, "/readyz", given | quiet), "/predict")
-        lit = [str(peers), "-m", "tests.benchmarks.peers.lit", "{port}"]
-        yield Contestant("LitServe", Command(lit, "/health", given), "/predict")
+    for engine in ENGINES:
+        yield Contestant(with_engine(PLAIN, engine), app("plain", engine))
+        if peers is not None:
+            yield from _frameworks(home, peers, given | {"BENCH_ENGINE": engine}, engine)
     if mlflow_model is not None:
         mlflow = [str(Path(sys.executable).parent / "mlflow"), "models", "serve", "-m", mlflow_model]
         mlflow += ["--env-manager", "local", "-p", "{port}", "-h", "127.0.0.1"]
@@ -50,6 +52,19 @@ def contestants(home: Path, package: Path, peers: Path | None, mlflow_model: str
         yield Contestant("mlflow models serve", Command(mlflow, "/ping", given | uri), "/invocations", "inputs")
     yield Contestant("this API, nothing cached", ours(home), is_ours=True)
     yield Contestant("this API, cached", ours(home), texts="same", is_ours=True)
+
+
+def with_engine(peer: str, engine: str) -> str:
+    """The name of a peer that calls one of the engines."""
+    return f"{peer} ({ENGINES[engine]})"
+
+
+def _frameworks(home: Path, python: Path, given: dict[str, str], engine: str) -> Iterator[Contestant]:
+    bento = [str(python.parent / "bentoml"), "serve", "tests.benchmarks.peers.bento:Ner", "--port", "{port}"]
+    quiet = {"BENTOML_DO_NOT_TRACK": "true", "BENTOML_HOME": str(home / "bentoml")}
+    yield Contestant(with_engine("BentoML", engine), Command(bento, "/readyz", given | quiet), "/predict")
+    lit = [str(python), "-m", "tests.benchmarks.peers.lit", "{port}"]
+    yield Contestant(with_engine("LitServe", engine), Command(lit, "/health", given), "/predict")
 
 
 def ours(home: Path, **settings: str) -> Command:

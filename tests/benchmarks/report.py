@@ -6,15 +6,17 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.benchmarks.contestants import PLAIN, with_engine
 from tests.benchmarks.firing import Shots
 
 if TYPE_CHECKING:
     from tests.benchmarks.serving import Measured
 
-_BARE, _PLAIN = "bare FastAPI route", "plain FastAPI, model in the loop"
+_BARE = "bare FastAPI route"
 _UNCACHED, _CACHED = "this API, nothing cached", "this API, cached"
-# What the issue asks for: ours at least so many times the other.
-_REACH = {_PLAIN: 1.5, "BentoML": 3.0, "LitServe": 3.0, "mlflow models serve": 80.0}
+# What is asked for, of the peers with the same ONNX file: ours at least so many times the other.
+_PEERS = {PLAIN: 1.5, "BentoML": 3.0, "LitServe": 3.0}
+_MLFLOW = "mlflow models serve"
 
 
 def write_report(
@@ -39,6 +41,8 @@ Written by `make bench-serving`: every figure below comes from one run on one ma
 
 One server process, 16 connections, each asking again when it was answered; medians of interleaved rounds. "CPU" is the
 processor time that the server used per request, which other work on the machine disturbs less than requests per second.
+Peers call the version's `model.onnx` in ONNX Runtime with best tags and confidences in NumPy ("ONNX file"), as anybody
+could, and once more this project's compiled tagger, which gives the same answers.
 """
 
 
@@ -72,11 +76,14 @@ def _reached(present: "dict[str, Measured]", half: Shots, over: Shots) -> str:
     def ratio(name: str, ours: "Measured", other: "Measured", least: float) -> None:
         by_rps = ours.median("rps") / other.median("rps")
         by_cpu = other.median("cpu_us") / ours.median("cpu_us")
-        rows.append(f"| {name} | ≥ {least:g} × | {by_rps:.2f} × | {by_cpu:.2f} × | {_verdict(by_rps >= least)} |")
+        asked, verdict = (f"≥ {least:g} ×", _verdict(by_rps >= least)) if least else ("", "")
+        rows.append(f"| {name} | {asked} | {by_rps:.2f} × | {by_cpu:.2f} × | {verdict} |")
 
     ratio("nothing cached, to the bare route", uncached, bare, 0.5)
     ratio("cached, to the bare route", cached, bare, 0.8)
-    for name, least in _REACH.items():
+    reach = {with_engine(peer, "onnx"): least for peer, least in _PEERS.items()} | {_MLFLOW: 80.0}
+    beyond = dict.fromkeys((with_engine(peer, "compiled") for peer in _PEERS), 0.0)
+    for name, least in (reach | beyond).items():
         if name in present:
             ratio(f"nothing cached, to {name}", uncached, present[name], least)
     ready, memory = uncached.median("ready_seconds"), uncached.median("megabytes")

@@ -1,12 +1,10 @@
 """The same package behind BentoML, one worker."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import bentoml
 
-from registry.taggers import load_tagger
+from tests.benchmarks.peers.engine import load_engine
 
 
 @bentoml.service(workers=1)
@@ -14,7 +12,7 @@ class Ner:
     """One model, one route."""
 
     def __init__(self) -> None:
-        self._tagger = load_tagger(Path(os.environ["BENCH_PACKAGE"]))
+        self._tagger = load_engine()
 
     @bentoml.api(route="/predict")
     def predict(self, text: str) -> dict[str, Any]:

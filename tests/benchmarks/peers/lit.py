@@ -1,13 +1,11 @@
 """The same package behind LitServe, one worker."""
 
-import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import litserve
 
-from registry.taggers import load_tagger
+from tests.benchmarks.peers.engine import load_engine
 
 
 class Ner(litserve.LitAPI):
@@ -15,7 +13,7 @@ class Ner(litserve.LitAPI):
 
     def setup(self, device: str) -> None:  # noqa: ARG002
         """Load the package."""
-        self._tagger = load_tagger(Path(os.environ["BENCH_PACKAGE"]))
+        self._tagger = load_engine()
 
     def decode_request(self, request: dict[str, Any], **_: Any) -> str:
         """The text."""

@@ -1,15 +1,12 @@
 """What most teams write first: FastAPI that calls the model in the event loop. No key, no limit, no log, no metrics."""
 
-import os
-from pathlib import Path
-
 from fastapi import FastAPI
 
 from api.schemas import PredictRequest, PredictResponse
-from registry.taggers import load_tagger
+from tests.benchmarks.peers.engine import load_engine
 
 app = FastAPI()
-_TAGGER = load_tagger(Path(os.environ["BENCH_PACKAGE"]))
+_TAGGER = load_engine()
 
 
 @app.post("/api/v1/ner/predict", response_model=PredictResponse)
