@@ -41,8 +41,8 @@ Written by `make bench-serving`: every figure below comes from one run on one ma
 
 One server process, 16 connections, each asking again when it was answered; medians of interleaved rounds. "CPU" is the
 processor time that the server used per request, which other work on the machine disturbs less than requests per second.
-Peers call the version's `model.onnx` in ONNX Runtime with best tags and confidences in NumPy ("ONNX file"), as anybody
-could, and once more this project's compiled tagger, which gives the same answers.
+Peers call the version's `model.onnx` in ONNX Runtime ("ONNX file", with tokens and CRF by this project's code), and
+once more this project's compiled tagger as a whole. Both give the same answers.
 """
 
 
