@@ -200,6 +200,7 @@ def test_two_imports_at_once_add_each_document_once(database: Database, tmp_path
 
 
 @pytest.mark.corpus
+@pytest.mark.slow
 def test_gmb_is_imported_whole(database: Database, corpora: Path) -> None:
     path = corpora / "gmb" / "ner_dataset.csv.gz"
     expected = {
@@ -256,6 +257,7 @@ def test_nothing_stays_when_an_import_is_killed_half_way(database: Database, tmp
     assert imported(database, path).added == 10_000
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(database: Database, tmp_path: Path) -> None:
     def peak_of(documents: int) -> int:
         lines = (f'{{"text": "Ada {number} {"x" * 200}", "spans": [[0, 3, "per"]]}}\n' for number in range(documents))

@@ -48,7 +48,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def workbench_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningWorkbench]:
     """`workbench up` with its starter model, in a home of its own."""
     home = tmp_path_factory.mktemp("installation") / "home"

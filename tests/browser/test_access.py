@@ -31,7 +31,7 @@ def _choose_person(page: Page, place: int) -> None:
     page.mouse.click(table["x"] + 20, table["y"] + 35 * (place + 1) + 17)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["dark"])
 def test_a_person_is_told_and_erased_in_two_steps(
     visit: Visit, workbench_server: RunningWorkbench, scheme: Scheme
 ) -> None:

@@ -15,7 +15,7 @@ def _tab(page: Page, name: str) -> None:
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light"])
 def test_a_click_on_a_cell_of_mistakes_opens_what_is_behind_it(
     visit: Visit, workbench_server: RunningWorkbench, scheme: Scheme
 ) -> None:

@@ -15,7 +15,7 @@ import yaml
 from docker.utils.build import exclude_paths
 
 from ner.settings import Settings
-from tests.conftest import CI, missing
+from tests.conftest import missing
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = sorted((ROOT / "deploy").glob("*.Dockerfile"))
@@ -160,8 +160,7 @@ def test_an_image_holds_the_bytecode_that_nobody_can_write_into_it_later(dockerf
     assert [line for line in installing if "--compile-bytecode" not in line and "uv==" not in line] == []
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not CI, reason="It installs a hundred packages; it is tried where CI=true.")
+@pytest.mark.heavy
 def test_the_api_images_steps_work_in_a_clean_folder(tmp_path: Path) -> None:
     """The build stage line by line, with `/venv` and the working folder below `tmp_path`; no engine is needed.
 

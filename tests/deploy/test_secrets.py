@@ -81,7 +81,7 @@ def _given(secrets: Secrets, echo: Echo, folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=["embedded", "production"])
+@pytest.fixture(params=[pytest.param("embedded", marks=pytest.mark.heavy), "production"])
 def site(
     request: pytest.FixtureRequest, tmp_path: Path, postgres_server: sa.Engine | str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:

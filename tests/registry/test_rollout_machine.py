@@ -312,7 +312,7 @@ def test_the_rollout_is_what_evidence_allows_whatever_happens(tmp_path: Path, mi
         return Rollouts(Database(f"sqlite:///{path}"))
 
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=_ANY)
+        machine, settings=settings(max_examples=6, stateful_step_count=30, deadline=None, suppress_health_check=_ANY)
     )
 
 
