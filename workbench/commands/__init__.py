@@ -54,7 +54,7 @@ for _command in (
         promote,
     ),
     *(shadow, rollback, rollout, simulate, policy, audit, keys, users, demo, backup, restore, tidy, doctor),
-    *(restart, certificate, report),
+    *(certificate, report),
 ):
     cli.add_command(_command)
 

@@ -2,6 +2,7 @@
 
 import click
 
+from ner.errors import NerError
 from workbench.commands.output import json_option, show, table
 from workbench.commands.server import Server
 
@@ -22,11 +23,13 @@ def verify(context: click.Context, noted: str | None, as_json: bool) -> None:
     database can reach it, and give it with --noted the next time: then a cut and a rewritten trail show too.
     """
     verdict = Server().get("/api/v1/audit/verify", **({"noted": noted} if noted else {}))
+    if noted and "end" not in verdict:
+        raise NerError("The server is older than --noted and did not look at it; bring it up to date first.")
     show(
         verdict,
         as_json,
         lambda it: (
-            f"All {it['entries']:,} entries hold. Their end: {it['end']}"
+            f"All {it['entries']:,} entries hold. Their end: {it.get('end') or 'not told by this older server'}"
             if it["ok"]
             else f"The trail is broken: {it['problem']}"
         ),
