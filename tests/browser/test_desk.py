@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import serious
 from tests.browser.conftest import Visit, choose, picture
 from tests.browser.test_correcting import Room
 from tests.running import RunningWorkbench, wait_until
@@ -68,6 +69,28 @@ def test_a_key_is_bound_anew_and_stays_so_after_a_reload(visit: Visit, room: Roo
         page.locator(".paper").press("?")
         page.get_by_role("button", name="As they came").click()
         expect(page.get_by_role("dialog")).to_contain_text("as they came")
+
+
+@pytest.mark.parametrize("name", ["sources", "search", "guidelines"])
+def test_a_dataset_without_labels_stops_nobody(visit: Visit, workbench_server: RunningWorkbench, name: str) -> None:
+    dataset = f"bare-{uuid.uuid4().hex[:8]}"
+    with workbench_server.client() as client, visit() as page:
+        client.post(f"/api/v1/datasets/{dataset}/import", params={"format": "text"}, content=b"Ada came to Oslo.")
+        page.goto(f"{workbench_server.url}/{name}")
+        choose(page, page.locator('[data-testid="stSelectbox"] input').first, dataset)
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        page.wait_for_load_state("networkidle")
+        assert serious(page) == []
+        if name == "sources":
+            page.get_by_role("textbox", name="Name", exact=True).fill("towns")
+            label = page.get_by_role("combobox", name="Label")
+            label.fill("geo")
+            label.press("Enter")
+            page.get_by_role("textbox", name="Names").fill("Oslo")
+            page.get_by_role("button", name="Save it").click()
+            expect(page.get_by_text("towns · A list of names")).to_be_visible()
+            sources = client.get(f"/api/v1/datasets/{dataset}/sources").json()["sources"]
+            assert sources[0]["content"]["entries"] == [{"text": "Oslo", "label": "geo"}]
 
 
 def test_single_suggestions_are_judged_by_keys_and_nothing_becomes_gold(visit: Visit, room: Room) -> None:

@@ -52,7 +52,8 @@ def page() -> None:
 def _draw_search(dataset: Body) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Words", key="search_text", placeholder="In upper or lower case")
-        label = st.selectbox("Label", dataset["labels"], index=None, placeholder="Any", key="search_label")
+        labels = dataset["labels"]
+        label = st.selectbox("Label", labels, index=None, placeholder="Any", key="search_label") if labels else None
         pattern = st.text_input("Pattern", key="search_pattern", placeholder=r"\b[A-Z]{3}\b")
     if label:
         st.caption(f"Words and pattern are looked for inside of spans labelled {label}.")
@@ -119,6 +120,9 @@ def _draw_found(one: Body) -> None:
 
 
 def _draw_change(dataset: Body) -> None:
+    if not dataset["labels"]:
+        empty_state("There is no label to change yet", "Give spans a label on the Correct page first.")
+        return
     kind = str(st.selectbox("What to do", list(KINDS), format_func=KINDS.__getitem__, key="change_kind"))
     change = _draw_fields(kind, dataset["labels"])
     asked, made = st.columns([1, 3], vertical_alignment="center")

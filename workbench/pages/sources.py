@@ -106,13 +106,13 @@ def _draw_form(dataset: Body, person: Visitor) -> None:
 def _draw_content(kind: str, labels: Sequence[str]) -> tuple[Body, str | None]:
     """The content of the form, and the key of an endpoint."""
     if kind == "gazetteer":
-        label = st.selectbox("Label", labels, key="source_label")
+        label = _pick_label(labels)
         names = st.text_area("Names", height=160, placeholder="Oslo\nNew York", help="One a line.")
         folds = st.checkbox("In upper or lower case alike")
         entries = [{"text": line.strip(), "label": label} for line in names.splitlines() if line.strip()]
         return {"entries": entries, "ignore_case": folds}, None
     if kind == "pattern":
-        label = st.selectbox("Label", labels, key="source_label")
+        label = _pick_label(labels)
         return {"pattern": st.text_input("Pattern", placeholder=r"\bE\d{1,3}\b"), "label": label}, None
     if kind == "memory":
         least = st.number_input("Said at least so often", 1, 1000, 2)
@@ -122,6 +122,12 @@ def _draw_content(kind: str, labels: Sequence[str]) -> tuple[Body, str | None]:
         icon=":material/public:",
     )
     return _draw_endpoint()
+
+
+def _pick_label(labels: Sequence[str]) -> str | None:
+    """One of the dataset's labels or a new one, which joins them when somebody takes a suggestion."""
+    chosen = st.selectbox("Label", labels, accept_new_options=True, key="source_label", placeholder="Choose or type")
+    return str(chosen) if chosen else None
 
 
 def _draw_endpoint() -> tuple[Body, str | None]:
