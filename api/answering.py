@@ -17,6 +17,8 @@ from ner.predictions import Tagged, Tagger, Variant
 from registry.rollout import choose_variant
 
 _BUSY = "More is asked than this server can answer; try again in a moment."
+# Told to very many, and so made once; what is raised is made anew, because it grows with each raise.
+_OVERLOADED = Overloaded(_BUSY, retry_after_seconds=1)
 # A version on trial that hangs must not make anybody wait for long.
 _CANARY_SECONDS = 1.0
 
@@ -117,16 +119,15 @@ class Answering:
     def overload(self, share: float = 1.0) -> Overloaded | None:
         """What to tell whoever asks while more waits for a model than can be answered in this share of the longest
         wait; None while it can."""
-        for batches in list(self._batches.values()):
+        for batches in self._batches.values():
             if batches.owed_seconds > share * self._longest_wait_seconds:
-                return Overloaded(_BUSY, retry_after_seconds=1)
+                return _OVERLOADED
         return None
 
     def check_load(self) -> None:
         """Raises Overloaded while more waits for a model than can be answered in time."""
-        fact = self.overload()
-        if fact is not None:
-            raise fact
+        if self.overload() is not None:
+            raise Overloaded(_BUSY, retry_after_seconds=1)
 
     async def answer(self, text: str, key: str) -> Outcome:
         """The answer for one text; `key` decides who meets the canary. Raises NoServingVersion, or Overloaded."""

@@ -49,13 +49,15 @@ class _Ids:
 
 
 _IDS = _Ids()
+draw_id = _IDS.draw
+"""A new request id."""
 
 
 @dataclass(slots=True)
 class Exchange:
     """One request on its way through. Routes note which version answered; the edge makes headers and metrics of it."""
 
-    request_id: str = field(default_factory=lambda: _IDS.draw())
+    request_id: str = field(default_factory=draw_id)
     started: float = field(default_factory=time.perf_counter)
     caller: Caller | None = None
     budget: Budget | None = None

@@ -136,6 +136,11 @@ class Measures:
         if route in ANSWERING_ROUTES:
             self.recent.answered(latency_ms, failed=status >= 500, now=time.monotonic())
 
+    def refused(self, route: str, status: int) -> None:
+        """Count one request for answers that was refused before anything was done for it."""
+        self._requests.request(route, status, "", "", 0.0)
+        self.recent.answered(0.0, failed=status >= 500, now=time.monotonic())
+
     def entities(self, version: str, labels: dict[str, int]) -> None:
         """Count what was found in one text."""
         self._requests.entities(version, labels)

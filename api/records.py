@@ -13,7 +13,7 @@ from ner.disk import RoomWatch
 from ner.masking import PRIVATE
 from ner.predictions import Tagged
 from registry.logged import CaptureReason
-from registry.prediction_log import CapturedText, LoggedPrediction, PredictionLog, RefusedRequest, entity_facts
+from registry.prediction_log import CapturedText, LoggedPrediction, PredictionLog, entity_facts
 from registry.sampling import RowSampler
 
 _OK = 200
@@ -64,7 +64,7 @@ class Records:
 
     def refused(self, exchange: Exchange, status: int) -> None:
         """Count a request for answers that no version came to answer."""
-        self.log.put(RefusedRequest(utc_now(), status, exchange.latency_ms()))
+        self.log.refuse(status, exchange.latency_ms())
 
 
 @dataclass(slots=True)

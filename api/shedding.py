@@ -5,20 +5,22 @@ each answer, and what they cost is taken from the answers. So requests for answe
 they are parsed, in the very words that the long way would use; whatever is unusual about a request sends it that way.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.errors import Fact, fact_of
-from api.exchange import Exchange
+from api.errors import fact_of
+from api.exchange import draw_id
 from api.express import Lanes
 from api.middleware import SECURITY
 from ner.errors import Overloaded
 
-Note = Callable[[str, int, Exchange], None]
-"""Takes note of a request that was refused: its route, its status, and what is known of it."""
+Note = Callable[[str, int], None]
+"""Takes note of a request that was refused: its route and its status."""
 
 _ID = "0" * 32
 # Many arrive in one turn of the loop, before the first of them is counted as waiting. Refused here at half of the wait
@@ -26,7 +28,7 @@ _ID = "0" * 32
 _SHARE_OF_WAIT = 0.5
 _LENGTH = b"\r\ncontent-length:"
 # Headers that want more than a plain answer: another site's page, a connection that ends, a body that waits.
-_UNUSUAL = (b"\r\norigin:", b"\r\nexpect:", b"\r\ntransfer-encoding:", b"\r\nupgrade:")
+_UNUSUAL = re.compile(rb"\r\n(?:origin|expect|transfer-encoding|upgrade):")
 _CONNECTION, _KEPT = b"\r\nconnection:", b"\r\nconnection: keep-alive"
 
 
@@ -47,11 +49,12 @@ class _Shedding(HttpToolsProtocol):
     overload: Callable[[], Overloaded | None]
     note: Note
     _is_between = True
+    _rests_from = 0.0
 
     def data_received(self, data: bytes) -> None:
         fact = self.overload()
         if fact is not None and self._is_between and (route := self._route_of(data)) is not None:
-            self._refuse(fact_of(fact), route)
+            self._refuse(fact, route)
         else:
             super().data_received(data)
 
@@ -63,6 +66,18 @@ class _Shedding(HttpToolsProtocol):
         self._is_between = True
         super().on_message_complete()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that rests. Refusals only note when they were: a new clock for each costs as much as all
+        the rest of it."""
+        left = self._rests_from + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._rest(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _rest(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
     def _route_of(self, data: bytes) -> str | None:
         """The route, where this is one whole request that wants nothing unusual and nothing else is on its way."""
         route = self.starts.get(data[: data.find(b"\r\n")])
@@ -73,48 +88,49 @@ class _Shedding(HttpToolsProtocol):
         at = head.find(_LENGTH)
         length = head[at + len(_LENGTH) :].split(b"\r\n", 1)[0].strip() if at > 0 else b""
         is_whole = end > 0 and length.isdigit() and end + 4 + int(length) == len(data)
-        is_unusual = any(name in head for name in _UNUSUAL) or (_CONNECTION in head and _KEPT not in head)
-        return route if is_whole and not is_unusual else None
+        is_usual = _UNUSUAL.search(head) is None and (_CONNECTION not in head or _KEPT in head)
+        return route if is_whole and is_usual else None
 
-    def _refuse(self, fact: Fact, route: str) -> None:
-        exchange = Exchange()
-        self.transport.write(_answer(fact, exchange.request_id))
+    def _refuse(self, fact: Overloaded, route: str) -> None:
+        status, (first, second, third) = _answer(fact)
+        request_id = draw_id().encode()
+        self.transport.write(b"".join((first, request_id, second, request_id, third)))
         self.server_state.total_requests += 1
-        self._unset_keepalive_if_required()
-        later = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self.timeout_keep_alive_task = later
-        self.note(route, fact.status, exchange)
+        self._rests_from = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._rest(self.timeout_keep_alive)
+        self.note(route, status)
 
 
-_TEMPLATES: dict[tuple[int, str], tuple[bytes, bytes, bytes]] = {}
+_ANSWERS: dict[str, tuple[int, tuple[bytes, bytes, bytes]]] = {}
 
 
-def _answer(fact: Fact, request_id: str) -> bytes:
-    """The whole answer; all but the id is the same for each refusal of a kind."""
-    found = _TEMPLATES.get((fact.status, fact.message))
+def _answer(fact: Overloaded) -> tuple[int, tuple[bytes, bytes, bytes]]:
+    """The status and the whole answer around the two places of the id, which is all that differs among refusals."""
+    found = _ANSWERS.get(fact.message)
     if found is None:
-        body = orjson.dumps(fact.body(_ID), default=str)
+        told = fact_of(fact)
+        body = orjson.dumps(told.body(_ID), default=str)
         headers: list[tuple[bytes, bytes]] = [
-            *((name.lower().encode(), value.encode()) for name, value in fact.headers.items()),
+            *((name.lower().encode(), value.encode()) for name, value in told.headers.items()),
             (b"content-length", b"%d" % len(body)),
             (b"content-type", b"application/json"),
             (b"x-request-id", _ID.encode()),
             *SECURITY,
         ]
         lines = b"".join(b"%s: %s\r\n" % pair for pair in headers)
-        first, second, third = (b"HTTP/1.1 503 Service Unavailable\r\n" + lines + b"\r\n" + body).split(_ID.encode())
-        found = _TEMPLATES[(fact.status, fact.message)] = first, second, third
-    first, second, third = found
-    drawn = request_id.encode()
-    return b"".join((first, drawn, second, drawn, third))
+        start = b"HTTP/1.1 %d %s\r\n" % (told.status, HTTPStatus(told.status).phrase.encode())
+        first, second, third = (start + lines + b"\r\n" + body).split(_ID.encode())
+        found = _ANSWERS[fact.message] = told.status, (first, second, third)
+    return found
 
 
 def shed(app: Any) -> type[HttpToolsProtocol]:
     """The protocol for an API app, which `uvicorn.run(http=...)` takes."""
     wiring = app.state.wiring
 
-    def note(route: str, status: int, exchange: Exchange) -> None:
-        wiring.measures.request(route, status, exchange)
-        wiring.records.refused(exchange, status)
+    def note(route: str, status: int) -> None:
+        wiring.measures.refused(route, status)
+        wiring.log.refuse(status, 0.0)
 
     return shedding(app.lanes, lambda: wiring.answering.overload(_SHARE_OF_WAIT), note)

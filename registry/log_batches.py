@@ -19,11 +19,11 @@ from sqlalchemy.engine import Connection
 
 from ner import tables
 from ner.database import utc_now
-from registry.logged import CapturedText, LoggedPrediction, RefusedRequest
+from registry.logged import CapturedText, LoggedPrediction, RefusedRequests
 from registry.rollup_table import write_rollups
 from registry.rollups import count_up
 
-Entry = LoggedPrediction | RefusedRequest | CapturedText
+Entry = LoggedPrediction | CapturedText
 """What the log takes."""
 KeepText = Callable[[Connection, CapturedText], None]
 """Stores one captured text on the given connection."""
@@ -55,7 +55,7 @@ class LogBatch:
     id: str
     rows: Sequence[LoggedPrediction]
     texts: Sequence[CapturedText]
-    refused: Sequence[RefusedRequest] = ()
+    refused: Sequence[RefusedRequests] = ()
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.texts) + len(self.refused)
@@ -65,13 +65,13 @@ class LogBatch:
         return orjson.dumps(self)
 
 
-def batch_of(entries: Sequence[Entry]) -> LogBatch:
+def batch_of(entries: Sequence[Entry], refused: Sequence[RefusedRequests] = ()) -> LogBatch:
     """A new batch."""
     return LogBatch(
         uuid.uuid4().hex,
         [entry for entry in entries if isinstance(entry, LoggedPrediction)],
         [entry for entry in entries if isinstance(entry, CapturedText)],
-        [entry for entry in entries if isinstance(entry, RefusedRequest)],
+        refused,
     )
 
 
@@ -82,7 +82,7 @@ def unpack(packed: bytes) -> LogBatch:
         stored["id"],
         [LoggedPrediction(**_dated(row)) for row in stored["rows"]],
         [CapturedText(**text) for text in stored["texts"]],
-        [RefusedRequest(**_dated(request)) for request in stored.get("refused", ())],
+        [RefusedRequests(**_dated(request)) for request in stored.get("refused", ())],
     )
 
 

@@ -41,12 +41,14 @@ class LoggedPrediction:
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedRequest:
-    """A request that no version answered: it is counted, and leaves no row, so that nobody fills the log with them."""
+class RefusedRequests:
+    """Requests that no version answered: they are counted, and leave no row, so that nobody fills the log with them.
+    `at` lies in their minute, and `latency_ms` in their bin of the histogram."""
 
     at: dt.datetime
     status: int
     latency_ms: float
+    requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)

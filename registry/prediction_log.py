@@ -11,9 +11,10 @@ from ner.database import Database
 from registry.log_batches import Entry, KeepText, LogBatch, batch_of, write
 from registry.log_spool import Spool
 from registry.log_upkeep import Upkeep
-from registry.logged import CapturedText, LoggedPrediction, RefusedRequest, entity_facts
+from registry.logged import CapturedText, LoggedPrediction, entity_facts
+from registry.refusals import RefusalTally
 
-__all__ = ["CapturedText", "LoggedPrediction", "PredictionLog", "RefusedRequest", "Upkeep", "entity_facts"]
+__all__ = ["CapturedText", "LoggedPrediction", "PredictionLog", "Upkeep", "entity_facts"]
 
 _AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError)
 _REST_SECONDS = 1.0
@@ -46,6 +47,7 @@ class PredictionLog:
         self._batch = batch
         self._pause_seconds = pause_seconds
         self._waiting: deque[Entry] = deque()
+        self._refused = RefusalTally()
         self._unsure: LogBatch | None = None
         self._writing = threading.Lock()
         self._stopping = threading.Event()
@@ -58,7 +60,7 @@ class PredictionLog:
     @property
     def waiting(self) -> int:
         """Entries in memory that are not written yet."""
-        return len(self._waiting) + (len(self._unsure) if self._unsure is not None else 0)
+        return len(self._waiting) + len(self._refused) + (len(self._unsure) if self._unsure is not None else 0)
 
     @property
     def spooled(self) -> int:
@@ -76,6 +78,10 @@ class PredictionLog:
             self.dropped += 1
             return
         self._waiting.append(entry)
+
+    def refuse(self, status: int, latency_ms: float) -> None:
+        """Count a request that no version answered."""
+        self._refused.add(status, latency_ms)
 
     def start(self) -> None:
         """Begin to write."""
@@ -118,8 +124,9 @@ class PredictionLog:
     def _next_batch(self) -> LogBatch | None:
         if self._unsure is not None:
             return self._unsure
-        size = min(self._batch, len(self._waiting))
-        return batch_of([self._waiting.popleft() for _ in range(size)]) if size else None
+        entries = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+        refused = self._refused.take()
+        return batch_of(entries, refused) if entries or refused else None
 
     def _write_spooled(self) -> None:
         for path, batch in self._spool.batches() if self._spool is not None else ():

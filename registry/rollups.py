@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from registry.logged import LoggedPrediction, RefusedRequest
+from registry.logged import LoggedPrediction, RefusedRequests
 
 Histogram = dict[str, float]
 Arm = tuple[str, str, str, str]
@@ -102,7 +102,7 @@ def start_of(moment: dt.datetime, seconds: int) -> dt.datetime:
     return dt.datetime.fromtimestamp(moment.timestamp() // seconds * seconds, dt.UTC)
 
 
-def count_up(rows: Iterable[LoggedPrediction], refused: Iterable[RefusedRequest] = ()) -> list[Rollup]:
+def count_up(rows: Iterable[LoggedPrediction], refused: Iterable[RefusedRequests] = ()) -> list[Rollup]:
     """Roll-ups of rows of the log, one for each minute and arm."""
     found: dict[tuple[int, Arm], Rollup] = {}
     for row in rows:
@@ -111,8 +111,8 @@ def count_up(rows: Iterable[LoggedPrediction], refused: Iterable[RefusedRequest]
         rollup.cached += row.cached
         if row.status < _FIRST_FAILURE:
             _count_answer(rollup.counts, row)
-    for request in refused:
-        _count_request(_place(found, request.at, _NOBODY), request.status, request.latency_ms)
+    for some in refused:
+        _count_request(_place(found, some.at, _NOBODY), some.status, some.latency_ms, some.requests)
     return list(found.values())
 
 
@@ -135,14 +135,14 @@ def _place(rollups: dict[tuple[int, Arm], Rollup], at: dt.datetime, arm: Arm, se
     return rollup
 
 
-def _count_request(rollup: Rollup, status: int, latency_ms: float) -> None:
-    rollup.requests += 1
+def _count_request(rollup: Rollup, status: int, latency_ms: float, requests: int = 1) -> None:
+    rollup.requests += requests
     if status >= _FIRST_ERROR:
-        rollup.errors_5xx += 1
+        rollup.errors_5xx += requests
     elif status >= _FIRST_FAILURE:
-        rollup.errors_4xx += 1
+        rollup.errors_4xx += requests
     place = min(bisect_left(LATENCY_EDGES_MS, latency_ms), len(_LATENCY_KEYS) - 1)
-    _increase(rollup.counts, "latency_ms", _LATENCY_KEYS[place])
+    _increase(rollup.counts, "latency_ms", _LATENCY_KEYS[place], requests)
 
 
 def _count_answer(counts: dict[str, Histogram], row: LoggedPrediction) -> None:

@@ -1,17 +1,22 @@
 """What is refused at the socket is refused in the same words, and nothing else is touched."""
 
+import asyncio
 import itertools
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import httpx
 import pytest
+import uvicorn
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from uvicorn.server import ServerState
 
+from api.shedding import shed
 from ner.errors import Overloaded
 from ner.settings import Settings
 from tests.api.rooms import Room
@@ -114,3 +119,48 @@ def test_each_request_gets_one_answer_however_its_bytes_come_and_whenever_the_lo
     statuses = _answers(running, list(zip(pieces, loads, strict=False)), count)
     assert set(statuses) <= {200, 503}
     assert len(statuses) == count
+
+
+class _Clock:
+    """What the protocol asks of its event loop, by a clock that stands still until it is turned."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.due: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> "_Clock":
+        self.due.append((self.now + seconds, callback))
+        return self
+
+    def cancel(self) -> None:
+        self.due.clear()
+
+    def turn_to(self, moment: float) -> None:
+        while self.due and self.due[0][0] <= moment:
+            self.now, callback = self.due.pop(0)
+            callback()
+        self.now = moment
+
+
+def test_a_connection_is_closed_when_it_rested_and_not_when_it_was_refused_meanwhile(room: Room) -> None:
+    _overload(room, True)
+    clock, transport = _Clock(), Mock(is_closing=lambda: False, get_extra_info=lambda *_: None)
+    config = uvicorn.Config(room.app, http=shed(room.app), log_config=None, timeout_keep_alive=5)
+    config.load()
+    protocol = shed(room.app)(config, ServerState(), {}, cast("asyncio.AbstractEventLoop", clock))
+    protocol.connection_made(transport)
+    body = b'{"text": "John"}'
+    request = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    for moment in (100, 103, 106, 109):
+        clock.turn_to(moment)
+        protocol.data_received(request)
+    assert len(transport.write.mock_calls) == 4
+    assert len(clock.due) == 1
+    clock.turn_to(113.9)
+    assert not transport.close.called
+    clock.turn_to(114.1)
+    assert transport.close.called
+    assert clock.due == []

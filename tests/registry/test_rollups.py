@@ -17,7 +17,7 @@ from ner.database import Database, utc_now
 from ner.migrations import alembic_config, migrate
 from registry.log_batches import batch_of, unpack, write
 from registry.log_upkeep import Upkeep, fold
-from registry.logged import LoggedPrediction, RefusedRequest
+from registry.logged import LoggedPrediction, RefusedRequests
 from registry.policy import default_policy
 from registry.rollup_table import fold_hours, fold_minutes, read_rollups, write_rollups
 from registry.rollups import LATENCY_EDGES_MS, LIMITS_MS, Rollup, added, count_up
@@ -122,11 +122,11 @@ def test_what_arrives_late_is_added_to_its_folded_hour(database: Database) -> No
 
 
 def test_a_batch_is_counted_once_when_it_is_written_twice(database: Database) -> None:
-    batch = batch_of([*_rows(5, 10, minutes=1), RefusedRequest(NOON, 429, 0.4)])
+    batch = batch_of(_rows(5, 10, minutes=1), [RefusedRequests(NOON, 429, 0.4, 3)])
     for _ in range(2):
         with database.transaction() as connection:
             write(connection, unpack(batch.pack()), lambda *_: None)
-    assert sum(rollup.requests for rollup in _read(database)) == 11
+    assert sum(rollup.requests for rollup in _read(database)) == 13
 
 
 def test_nothing_is_counted_when_the_rows_could_not_be_written(database: Database) -> None:
