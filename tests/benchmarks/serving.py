@@ -20,7 +20,9 @@ from ner.database import Database
 from ner.migrations import migrate
 from ner.settings import Settings, secret_key
 from registry.keys import create_key
+from registry.mlflow_store import MODEL
 from registry.rollout import current_rollout
+from registry.versions import get_version
 from tests.benchmarks.contestants import PREDICT, Contestant, contestants, ours, throw_away_environment
 from tests.benchmarks.firing import Order, Shots
 from tests.benchmarks.report import write_report
@@ -57,12 +59,14 @@ class Range:
         migrate(database)
         self._ensure_stable(database)
         with database.transaction() as connection:
-            self.version = current_rollout(connection).stable
+            self.version = str(current_rollout(connection).stable)
+            number = get_version(connection, self.version).mlflow_version
+            self.mlflow_model = f"models:/{MODEL}/{number}" if number else None
             _, self.key = create_key(
                 connection, secret_key(settings), "bench", "viewer", rate_limit_per_hour=2 * 10**9, created_by="bench"
             )
         database.close()
-        self.package = settings.artifacts / "versions" / str(self.version)
+        self.package = settings.artifacts / "versions" / self.version
         texts = list(dict.fromkeys(found.text for found in generate(_TEXTS, 7)))
         self._write("distinct", [{"text": text} for text in texts])
         self._write("same", [{"text": _SAME}])
@@ -151,7 +155,7 @@ def main() -> None:
         scratch = Path(folder)
         peers = given.peers or throw_away_environment(scratch / "peers")
         range_ = Range(given.home or scratch / "home", scratch)
-        field_ = list(contestants(range_.home, range_.package, peers, given.mlflow))
+        field_ = list(contestants(range_.home, range_.package, peers, range_.mlflow_model))
         measured = {one.name: Measured() for one in field_}
         for round_ in range(given.rounds):
             for one in field_:
@@ -172,7 +176,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--peers", type=Path, help="an interpreter with the peers; else they are installed for this run"
     )
-    parser.add_argument("--mlflow", default=None, help="a model for `mlflow models serve`, such as models:/ner/1")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks-serving.md")
