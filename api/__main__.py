@@ -1,20 +1,24 @@
 """`python -m api`: one API process for production, behind a gateway."""
 
+import gc
 import sys
-
-import uvicorn
-
-from api.main import create_app
-from api.shedding import shed
-from ner.database import Database
-from ner.logs import configure_logs
-from ner.memory import keep_memory_low
-from ner.settings import load_settings
-from ner.waiting import wait_for_database
 
 
 def main() -> None:
     """Serve until a signal says stop."""
+    # What is imported makes very many objects and no garbage: looking for some would take a seventh of the start.
+    gc.disable()
+    import uvicorn
+
+    from api.main import create_app
+    from api.shedding import shed
+    from ner.database import Database
+    from ner.logs import configure_logs
+    from ner.memory import keep_memory_low
+    from ner.settings import load_settings
+    from ner.waiting import wait_for_database
+
+    gc.enable()
     keep_memory_low()
     # The log's thread would otherwise keep the interpreter from the answers for 5 ms at a time.
     sys.setswitchinterval(0.0005)
