@@ -8,6 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from ner.roles import Role
+from workbench.ahead import load_charts_ahead
 from workbench.alert_strip import draw_alert_strip
 from workbench.api_client import ApiError
 from workbench.browser import Visitor, explain, guarded, visitor
@@ -85,6 +86,7 @@ def main() -> None:
         guarded(sign_in.page)()
         return
     draw_sidebar(person)
+    load_charts_ahead()
     of_alerts = next(page for pages in menu.values() for page in pages if page.url_path == "alerts")
     if chosen.url_path != of_alerts.url_path:
         draw_alert_strip(of_alerts)

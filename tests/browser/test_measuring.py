@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Scheme, Visit, picture
 from tests.running import RunningWorkbench
+from workbench.ahead import address_of_charts
 from workbench.pages.quality import _cell_name, _mistakes
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -67,3 +68,18 @@ def test_every_part_of_quality_is_drawn_when_it_is_opened(
             expect(page.get_by_role("radio", name=figure, exact=True)).to_be_checked()
         expect(page.locator(".js-plotly-plot").last).to_be_visible()
         assert page.get_by_text("could not be drawn").count() == 0
+
+
+_CHART_FILES = """() => performance.getEntriesByType("resource")
+  .map((one) => new URL(one.name).pathname).filter((path) => path.includes("PlotlyChart"))"""
+
+
+def test_what_draws_charts_is_loaded_once_as_soon_as_the_menu_is_pointed_at(visit: Visit) -> None:
+    with visit() as page:
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate(_CHART_FILES) == []
+        page.get_by_test_id("stSidebarNavLink").filter(has_text="Quality").hover()
+        page.wait_for_function(f"({_CHART_FILES})().length === 1")
+        page.get_by_test_id("stSidebarNavLink").filter(has_text="Quality").click()
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+        assert page.evaluate(_CHART_FILES) == [address_of_charts()]
