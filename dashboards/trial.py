@@ -31,7 +31,8 @@ def trial(
     each criterion has its "title", its "value" with the interval "low" to "high" (a share of requests in this step, the
     fullest process's share of memory, canary minus stable for F1; None where unknown), its tallies (of this step,
     "life" of the whole trial), "requests_to_go" (its "range" holds eight canaries of ten;
-    an end of None is not in sight) and "minutes_to_go" at the canary's present rate, and a "reason".
+    an end of None is not in sight) and "minutes_to_go" at the rate of this step (None while nothing comes in), and a
+    "reason".
     "automatic" says how the automatic rollout stands, None without one. `counters`, where they are kept from one
     question to the next, spare it reading the whole trial's log again.
     """

@@ -86,7 +86,9 @@ def judge(policy: Policy, evidence: Evidence, *, canary: str, percent: float, al
     criteria = tuple(_judge_one(policy, criterion, evidence, alone_fails) for criterion in policy.criteria)
     verdict = _together(criteria)
     if evidence.stale:
-        return Judgement("wait", "not enough evidence", evidence.stale, criteria)
+        # What comes in no more, or is not counted, has no rate at present.
+        still = tuple(dataclasses.replace(criterion, minutes_to_go=None) for criterion in criteria)
+        return Judgement("wait", "not enough evidence", evidence.stale, still)
     code = decide(
         policy,
         {criterion.name: np.bool_(criterion.verdict == "fail") for criterion in criteria},  # type: ignore[misc]
@@ -191,6 +193,9 @@ def _sentence(
     if action == "ask":
         names = ", ".join(_title(policy, one) for one in criteria if one.verdict != "pass")
         return f"{canary} has baked for {in_time(evidence.hours_in_step * 60)} without an answer on {names}."
+    if all(tally.requests == 0 for tally in evidence.step.values()):
+        silence = in_time(evidence.hours_in_step * 60)
+        return f"{canary} has answered nothing in {silence} with this share. {_to_go(policy, criteria)}"
     return f"{canary} has not shown enough yet: {_to_go(policy, criteria)}"
 
 

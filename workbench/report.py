@@ -68,7 +68,7 @@ def _verdict(client: ApiClient, traffic: Body, hours: float) -> Iterator[Section
             f"{trial['canary']} (canary)": measured(one),
             f"{trial['stable']} (stable)": beside(one),
             "Verdict": one["verdict"],
-            "What comes next": next_of(one),
+            "What comes next": next_of(one, is_stale=trial["is_stale"]),
         }
         for one in trial["criteria"]
     ]

@@ -33,10 +33,10 @@ def draw_trial_panel(person: Visitor) -> None:
 def draw_verdict(verdict: Body) -> None:
     """The verdict in one sentence, then every criterion."""
     _BOXES.get(verdict["verdict"], st.info)(verdict["sentence"], icon=":material/science:")
-    draw_criteria(verdict["criteria"], verdict["canary"], verdict["stable"])
+    draw_criteria(verdict["criteria"], verdict["canary"], verdict["stable"], is_stale=verdict["is_stale"])
 
 
-def draw_criteria(criteria: Sequence[Body], canary: str, stable: str) -> None:
+def draw_criteria(criteria: Sequence[Body], canary: str, stable: str, *, is_stale: bool = False) -> None:
     """A row for each criterion."""
     rows = [
         {
@@ -45,7 +45,7 @@ def draw_criteria(criteria: Sequence[Body], canary: str, stable: str) -> None:
             f"{canary} (canary)": measured(one),
             f"{stable} (stable)": beside(one),
             "Verdict": f":{VERDICTS[one['verdict']]}-badge[{one['verdict']}]",
-            "What comes next": next_of(one),
+            "What comes next": next_of(one, is_stale=is_stale),
         }
         for one in criteria
     ]

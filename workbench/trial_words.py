@@ -60,8 +60,10 @@ def beside(criterion: Body) -> str:
     return f"{percent(tally['share'], digits=2)}, {tally['exceeded']:,.0f} of {tally['requests']:,.0f}"
 
 
-def next_of(criterion: Body) -> str:
-    """What comes next of a criterion: how much more it takes, or what its breach leads to."""
+def next_of(criterion: Body, *, is_stale: bool = False) -> str:
+    """What comes next of a criterion: how much more it takes, or what its breach leads to. `is_stale`: nothing comes in
+    at present, or nothing that is counted.
+    """
     if criterion["verdict"] == "pass":
         return "–"
     if criterion["verdict"] == "fail":
@@ -70,7 +72,8 @@ def next_of(criterion: Body) -> str:
         has_control = bool(criterion["stable"] and criterion["stable"]["requests"])
         told = "the stable version is beyond the limit too" if has_control else "nobody answers beside it"
         return f"people are told: {told}"
-    return to_go(criterion) or str(criterion["reason"])
+    more = to_go(criterion)
+    return f"{more}, but none come in now" if more and is_stale else more or str(criterion["reason"])
 
 
 def to_go(criterion: Body) -> str:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from dashboards.traffic import traffic
+from dashboards.trial import trial
 from ner.database import Database, utc_now
+from ner.tables import rollouts
 from registry.policy import Policy, default_policy
 from registry.process_reports import ProcessReport, report, withdraw
 from registry.process_samples import Sampler, write_sample
@@ -118,6 +120,30 @@ def test_the_trial_has_no_verdict_when_the_canary_has_answered_nothing(database:
     assert [criterion["name"] for criterion in trial["criteria"]] == [
         *("error_rate", "latency_p95_ms", "latency_p99_ms", "f1_drop", "memory_share"),
     ]
+
+
+def test_the_trial_says_for_how_long_the_canary_has_answered_nothing(database: Database) -> None:
+    on_trial(database)
+    with database.transaction() as connection:
+        connection.execute(rollouts.update().values(changed_at=utc_now() - dt.timedelta(hours=3)))
+        found = trial(connection)
+    assert found is not None
+    assert found["sentence"].startswith("1.1.0 has answered nothing in 3 hours with this share. Error rate, p95")
+
+
+def test_no_time_is_promised_for_requests_that_do_not_come_in_any_more(database: Database) -> None:
+    on_trial(database)
+    began = utc_now() - dt.timedelta(hours=3)
+    with database.transaction() as connection:
+        connection.execute(rollouts.update().values(changed_at=began))
+        soon = began + dt.timedelta(minutes=5)
+        write_log(connection, [logged(at=soon, version="1.1.0", variant="canary") for _ in range(30)])
+        found = trial(connection)
+    assert found is not None
+    assert "answered nothing for 3 hours" in found["sentence"]
+    errors = found["criteria"][0]
+    assert errors["requests_to_go"] > 0
+    assert errors["minutes_to_go"] is None
 
 
 def test_the_trial_says_that_it_knows_nothing_when_no_process_reports(database: Database) -> None:

@@ -52,6 +52,12 @@ def test_what_comes_next_is_said(change: dict[str, Any], words: str) -> None:
     assert next_of(RATE | change) == words
 
 
+def test_requests_to_go_that_do_not_come_in_are_said_to_be_missing() -> None:
+    silent = RATE | {"minutes_to_go": None}
+    assert next_of(silent, is_stale=True) == "about 320 requests to go (150 to 900), but none come in now"
+    assert next_of(silent | {"requests_to_go": None}, is_stale=True) == "unclear"
+
+
 def test_the_stable_version_is_named_only_where_it_answered() -> None:
     assert beside(RATE) == "–"
     answered = {"exceeded": 3, "requests": 1200, "share": 0.0025}
