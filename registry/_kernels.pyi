@@ -12,6 +12,20 @@ def emit(
     emissions: Any,
     /,
 ) -> None: ...
+def enter(
+    counts: tuple[int, int, int],
+    tables: tuple[int, int, int, int, int, int],
+    gates_of: tuple[int, int, int],
+    rows: Any,
+    words: Any,
+    pieces: Any,
+    taps: Any,
+    lift: Any,
+    kernel: Any,
+    bias: Any,
+    gates: Any,
+    /,
+) -> None: ...
 def decode(
     sizes: Any,
     emissions: Any,

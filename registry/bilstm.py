@@ -1,8 +1,8 @@
 """The networks of a BiLSTM-CRF package, run word by word and step by step.
 
 What a word brings to an LSTM (its features through the tables, the character convolution and the input kernels)
-depends on no other word, and is most of the work. It is computed by `words.onnx` once, and kept for the words that
-come often; per sentence only the recurrent half is left (`registry.recurrence`).
+depends on no other word, and is most of the work. It is computed once (`registry.word_network`), and kept for the words
+that come often; per sentence only the recurrent half is left (`registry.recurrence`).
 """
 
 import threading
@@ -13,7 +13,6 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import onnxruntime
 import threadpoolctl
 from numpy.typing import NDArray
 
@@ -21,8 +20,9 @@ from ner.errors import BrokenPackage
 from registry.features import FeatureRows, WordRow, columns_of_words, rows_of_words
 from registry.recurrence import Floats, open_recurrence
 from registry.sequences import Places, pack
+from registry.word_network import WordNetwork
 
-WORDS, RECURRENT = "words.onnx", "recurrent.npz"
+RECURRENT = "recurrent.npz"
 _ROOM_BYTES = 24 * 2**20
 
 
@@ -32,7 +32,7 @@ class Bilstm:
     Raises BrokenPackage when `recurrent.npz` cannot be read or does not fit `words`.
     """
 
-    def __init__(self, words: onnxruntime.InferenceSession, folder: Path) -> None:
+    def __init__(self, words: WordNetwork, folder: Path) -> None:
         try:
             with (folder / RECURRENT).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 recurrent, kernel, bias = (
@@ -43,15 +43,10 @@ class Bilstm:
         directions, units, width = recurrent.shape
         self.tags = len(bias)
         fits = width == 4 * units and kernel.shape == (directions, units, self.tags)
-        if not fits or words.get_outputs()[0].shape[-1] != directions * width:
-            raise BrokenPackage(f"{folder}: {WORDS} and {RECURRENT} are not of the same network.")
+        if not fits or (words.directions, words.width) != (directions, width):
+            raise BrokenPackage(f"{folder}: what words bring and {RECURRENT} are not of the same network.")
         self.recurrence = open_recurrence(recurrent, kernel, bias)
-
-        def compute(rows: FeatureRows) -> Floats:
-            gates: Floats = words.run(None, {"rows": rows})[0]
-            return gates.reshape(-1, directions, width)
-
-        self._gates = _KeptGates(compute, directions, width)
+        self._gates = _KeptGates(words, directions, width)
         # Requests, not matrices, share the cores: on matrices as small as these, threads of BLAS only get in the way.
         threadpoolctl.threadpool_limits(limits=1, user_api="blas")
 

@@ -1,15 +1,14 @@
-"""A BiLSTM-CRF package as a tagger: ONNX Runtime for the network, NumPy for the CRF, no training framework."""
+"""A BiLSTM-CRF package as a tagger: compiled code, or NumPy and ONNX Runtime, and no training framework."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from ner.errors import BrokenPackage
-from registry.bilstm import RECURRENT, WORDS, Bilstm
+from registry.bilstm import RECURRENT, Bilstm
 from registry.calibration import load_calibration
 from registry.crf import load_crf
 from registry.crf_tagger import CrfTagger, Place
@@ -25,6 +24,10 @@ from registry.features import (
 )
 from registry.reading import Reading
 from registry.recurrence import CompiledRecurrence, fused
+from registry.word_network import WORDS, load_word_network
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 
 class OnnxTagger(CrfTagger[Sequence[WordRow]]):
@@ -80,8 +83,10 @@ class Network(Protocol):
 
 def open_network(folder: Path) -> Network:
     """The network of a package: in two halves where it has them, else the whole. Raises BrokenPackage."""
-    if any((folder / name).exists() for name in (WORDS, RECURRENT)):
-        return Bilstm(open_session(folder / WORDS), folder)
+    has_halves = any((folder / name).exists() for name in (WORDS, RECURRENT))
+    # Packages of before hold one half in another form; their whole is what it always was.
+    if has_halves and not (folder / "words.onnx").exists():
+        return Bilstm(load_word_network(folder), folder)
     return WholeNetwork(folder / "model.onnx")
 
 
@@ -106,8 +111,11 @@ class WholeNetwork:
         return self.emit(rows, lengths)
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path) -> "onnxruntime.InferenceSession":
     """An ONNX Runtime session on one thread: requests, not operators, share the cores. Raises BrokenPackage."""
+    # Most packages do without it, and it takes 20 MB.
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -47,7 +47,7 @@ class CompiledRecurrence:
 
     def __init__(self, recurrent: Floats, kernel: Floats, bias: Floats) -> None:
         self.units, self.tags = kernel.shape[1:]
-        self.weights = (_panels(recurrent), _panels(kernel), bias)
+        self.weights = (panels(recurrent), panels(kernel), bias)
 
     def __call__(self, gates: Floats, places: Places, packed: Packed) -> Floats:
         """See `Recurrence`."""
@@ -79,7 +79,7 @@ def fused(
     return kernels.tag(sizes, gates, places, lengths, recurrence.weights, best, probable, inside, cooling, *room)
 
 
-def _panels(matrices: Floats) -> Floats:
+def panels(matrices: Floats) -> Floats:
     """Columns of (matrices, rows, columns) in panels that lie together: (matrices, panels, rows, lanes)."""
     count, rows, columns = matrices.shape
     padded = np.pad(matrices, ((0, 0), (0, 0), (0, -columns % _LANES)))

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from registry.bilstm import RECURRENT, WORDS
+from registry.bilstm import RECURRENT
 from registry.features import CHARACTERS, COLUMNS, PIECES
+from registry.word_network import WORDS
 from training.graph import Graph, Shape
 from training.network import BidirectionalLstm, Network
 
@@ -25,7 +26,7 @@ Weights: TypeAlias = NDArray[np.float32]
 
 def export_networks(networks: Sequence[Network], folder: Path) -> None:
     """Write the networks, each of which must have been called once, as one that gives their mean scores: `model.onnx`,
-    `words.onnx` and `recurrent.npz`."""
+    `words.npz` and `recurrent.npz`."""
     _export_whole(networks, folder / "model.onnx")
     _export_words(networks, folder / WORDS)
     _export_recurrent(networks, folder / RECURRENT)
@@ -45,15 +46,23 @@ def _export_whole(networks: Sequence[Network], path: Path) -> None:
 
 
 def _export_words(networks: Sequence[Network], path: Path) -> None:
-    """From rows of words (words, columns) to what each brings to the gates, (1, words, directions x 4 units)."""
-    graph = Graph()
-    rows = graph.add("Unsqueeze", ["rows", graph.constant("sentence", np.array([0]))])
-    columns = graph.split(rows, [1, PIECES, CHARACTERS], axis=2)
-    gates = [_gates(graph, _embed(graph, columns, network), network.lstm) for network in networks]
-    graph.add("Concat", gates, output="gates", axis=2)
-    width = sum(8 * network.lstm.units for network in networks)
-    inputs: dict[str, tuple[int, Shape]] = {"rows": (TensorProto.INT32, ("words", COLUMNS))}
-    path.write_bytes(graph.model("words", inputs, "gates", (1, "words", width)).SerializeToString())
+    """The parts that `registry.word_network` names, for each network."""
+    arrays: dict[str, Weights] = {}
+    for number, network in enumerate(networks):
+        kernels, _, biases = zip(*network.lstm.directions, strict=True)
+        arrays |= {
+            f"{part}_{number}": np.asarray(value, dtype=np.float32)
+            for part, value in (
+                ("words", network.words.embeddings),
+                ("pieces", network.pieces.embeddings),
+                ("characters", network.characters.embeddings),
+                ("convolution", network.convolution.kernel),
+                ("lift", network.convolution.bias),
+                ("kernel", np.concatenate([_halved(np.asarray(kernel)) for kernel in kernels], axis=1)),
+                ("bias", np.concatenate([_halved(np.asarray(bias)) for bias in biases])),
+            )
+        }
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def _export_recurrent(networks: Sequence[Network], path: Path) -> None:
@@ -67,13 +76,6 @@ def _export_recurrent(networks: Sequence[Network], path: Path) -> None:
         kernel=np.stack([half for halves in kernels for half in halves]),
         bias=np.mean([np.asarray(network.scores.bias) for network in networks], axis=0),
     )
-
-
-def _gates(graph: Graph, inputs: str, layer: BidirectionalLstm) -> str:
-    kernels = [_halved(np.asarray(kernel)) for kernel, _, _ in layer.directions]
-    biases = [_halved(np.asarray(bias)) for _, _, bias in layer.directions]
-    entering = graph.add("MatMul", [inputs, graph.constant("entering_kernel", np.concatenate(kernels, axis=1))])
-    return graph.add("Add", [entering, graph.constant("entering_bias", np.concatenate(biases))])
 
 
 def _halved(weights: Weights) -> Weights:

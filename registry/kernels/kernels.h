@@ -31,8 +31,28 @@ typedef struct {
     float *emissions;        /* out, (rows, tags) */
 } Lstm;
 
-/* What `lstm_emit` is to be compiled for: the name of the best kind of processor that this one is, or the named one
- * (NULL where this machine cannot run it). To be called once before `lstm_emit`. */
+/* What words bring to the gates of one network's LSTM: their own vector, those of their pieces and the maxima of a
+ * convolution over their characters, through the input kernels of both directions. */
+typedef struct {
+    ptrdiff_t count, pieces, letters; /* words; pieces and characters of each */
+    ptrdiff_t word_rows, word_size, piece_rows, piece_size, letter_rows, filters;
+    ptrdiff_t width, stride; /* gates of this network, 8 units; gates of all networks */
+    const int *rows;         /* (count, 1 + pieces + letters): ids */
+    const float *words;      /* (word_rows, word_size) */
+    const float *piece;      /* (piece_rows, piece_size) */
+    const float *taps;       /* (letter_rows, 3, filters): of each character, what it brings to the place behind it,
+                              * to its own and to the one before it */
+    const float *lift;       /* (filters): the convolution's bias */
+    Panels kernel;           /* (width / LANES, word_size + pieces * piece_size + filters, LANES) */
+    const float *bias;       /* (width) */
+    float *gates;            /* out, (count, stride), of which the first `width` of each row are written */
+} Entering;
+
+/* 0, or -1 without memory. */
+int lstm_enter(const Entering *network);
+
+/* What `lstm_emit` and `lstm_enter` are to be compiled for: the name of the best kind of processor that this one is, or the named one
+ * (NULL where this machine cannot run it). To be called once before either. */
 const char *lstm_choose(const char *name);
 
 /* 0, or -1 without memory. */

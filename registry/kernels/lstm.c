@@ -1,5 +1,5 @@
-/* The recurrent half of bidirectional LSTMs, and the scores of tags from their hidden states. See registry/bilstm.py
- * for what comes in, and for the formulas. */
+/* Bidirectional LSTMs: what words bring to them, their recurrent half, and the scores of tags from their hidden states.
+ * See registry/word_network.py and registry/recurrence.py for what comes in, and for the formulas. */
 #include "kernels.h"
 
 #include <stdlib.h>
@@ -15,6 +15,12 @@ typedef struct {
     const float **left, **first;
     float **out;
 } Room;
+
+typedef struct {
+    float *inputs, *nothing; /* (words, size); (filters) */
+    const float **left, **first;
+    float **out;
+} Entrance;
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -47,15 +53,16 @@ typedef struct {
 typedef struct {
     const char *name;
     void (*emit)(const Lstm *net, const Room *room);
+    void (*enter)(const Entering *net, ptrdiff_t size, const Entrance *room);
 } Kind;
 
 /* The best this machine can run comes first, what runs anywhere last. */
 static Kind kinds[] = {
 #ifdef SEVERAL_PROCESSORS
-    {"x86-64-v4", emit_v4},
-    {"x86-64-v3", emit_v3},
+    {"x86-64-v4", emit_v4, enter_v4},
+    {"x86-64-v3", emit_v3, enter_v3},
 #endif
-    {"any", emit_anywhere},
+    {"any", emit_anywhere, enter_anywhere},
 };
 static const Kind *chosen;
 
@@ -109,5 +116,22 @@ int lstm_emit(const Lstm *net) {
         for (ptrdiff_t tag = 0; tag < net->tags; tag++)
             net->emissions[row * net->tags + tag] = room.scores[row * room.scored + tag] + net->bias[tag];
     clear(&room);
+    return furnished ? 0 : -1;
+}
+
+int lstm_enter(const Entering *net) {
+    const size_t words = (size_t)net->count;
+    const ptrdiff_t size = net->word_size + net->pieces * net->piece_size + net->filters;
+    Entrance room = {
+        .inputs = malloc(sizeof(float) * words * (size_t)size),
+        .nothing = calloc((size_t)net->filters, sizeof(float)),
+        .left = malloc(sizeof(float *) * words),
+        .first = malloc(sizeof(float *) * words),
+        .out = malloc(sizeof(float *) * words),
+    };
+    int furnished = room.inputs && room.nothing && room.left && room.first && room.out;
+    if (furnished)
+        chosen->enter(net, size, &room);
+    free(room.inputs), free(room.nothing), free(room.left), free(room.first), free(room.out);
     return furnished ? 0 : -1;
 }

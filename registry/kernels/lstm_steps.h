@@ -166,6 +166,38 @@ static void NAMED(emit)(const Lstm *net, const Room *room) {
     }
 }
 
+/* Of one word what the LSTM reads, word_size + pieces * piece_size + filters numbers. `nothing` is (filters) zeros. */
+INLINE void NAMED(describe)(const Entering *net, const int *row, const float *nothing, float *restrict inputs) {
+    const ptrdiff_t filters = net->filters;
+    memcpy(inputs, net->words + row[0] * net->word_size, sizeof(float) * (size_t)net->word_size);
+    inputs += net->word_size, row++;
+    for (ptrdiff_t piece = 0; piece < net->pieces; piece++, row++, inputs += net->piece_size)
+        memcpy(inputs, net->piece + *row * net->piece_size, sizeof(float) * (size_t)net->piece_size);
+    /* Nothing is below zero: what a rectifier makes of the largest is the largest that it makes. */
+    memcpy(inputs, nothing, sizeof(float) * (size_t)filters);
+    for (ptrdiff_t place = 0; place < net->letters; place++) {
+        const float *before = place ? net->taps + row[place - 1] * 3 * filters : nothing;
+        const float *here = net->taps + (row[place] * 3 + 1) * filters;
+        const float *after = place + 1 < net->letters ? net->taps + (row[place + 1] * 3 + 2) * filters : nothing;
+        for (ptrdiff_t filter = 0; filter < filters; filter++) {
+            float value = net->lift[filter] + before[filter] + here[filter] + after[filter];
+            inputs[filter] = value > inputs[filter] ? value : inputs[filter];
+        }
+    }
+}
+
+PROCESSOR
+static void NAMED(enter)(const Entering *net, ptrdiff_t size, const Entrance *room) {
+    for (ptrdiff_t word = 0; word < net->count; word++) {
+        float *inputs = room->inputs + word * size;
+        NAMED(describe)(net, net->rows + word * (1 + net->pieces + net->letters), room->nothing, inputs);
+        room->left[word] = inputs;
+        room->first[word] = net->bias;
+        room->out[word] = net->gates + word * net->stride;
+    }
+    NAMED(multiply)(net->count, net->width / LANES, size, room->left, net->kernel, room->first, room->out);
+}
+
 #undef Wide
 #undef WideInt
 #undef PARTS

@@ -275,6 +275,66 @@ static PyObject *tag(PyObject *module, PyObject *args) {
     return count < 0 ? NULL : PyLong_FromSsize_t(count);
 }
 
+static int ids_exist(const Entering *net) {
+    const ptrdiff_t columns = 1 + net->pieces + net->letters;
+    for (ptrdiff_t place = 0; place < net->count * columns; place++) {
+        ptrdiff_t column = place % columns;
+        ptrdiff_t end = !column ? net->word_rows : column <= net->pieces ? net->piece_rows : net->letter_rows;
+        if (net->rows[place] < 0 || net->rows[place] >= end) {
+            PyErr_Format(PyExc_ValueError, "rows: %d is not below %zd", net->rows[place], (Py_ssize_t)end);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int has_entrance(const Entering *net, ptrdiff_t offset) {
+    if (net->count >= 1 && net->pieces >= 1 && net->letters >= 1 && net->word_size >= 1 && net->piece_size >= 1 &&
+        net->filters >= 1 && net->width >= 1 && net->width % LANES == 0 && offset >= 0 &&
+        offset + net->width <= net->stride)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "every size must be at least 1, units a multiple of 4, and the gates within theirs");
+    return 0;
+}
+
+PyDoc_STRVAR(enter_doc, "enter(counts, tables, gates_of, rows, words, pieces, taps, lift, kernel, bias, gates)\n\n"
+                        "What words bring to the gates of one network. `counts`: words, pieces, letters of each; `tables`:\n"
+                        "rows and sizes of the words', pieces' and letters' tables; `gates_of`: width, stride, offset.");
+
+static PyObject *enter(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *rows, *words, *pieces, *taps, *lift, *kernel, *bias, *gates;
+    Entering net;
+    ptrdiff_t offset;
+    if (!PyArg_ParseTuple(args, "(nnn)(nnnnnn)(nnn)OOOOOOOO", &net.count, &net.pieces, &net.letters, &net.word_rows,
+                          &net.word_size, &net.piece_rows, &net.piece_size, &net.letter_rows, &net.filters, &net.width,
+                          &net.stride, &offset, &rows, &words, &pieces, &taps, &lift, &kernel, &bias, &gates) ||
+        !has_entrance(&net, offset))
+        return NULL;
+    const ptrdiff_t size = net.word_size + net.pieces * net.piece_size + net.filters;
+    Arrays arrays = {.count = 0};
+    int done = (net.rows = take(&arrays, rows, "rows", 'i', net.count * (1 + net.pieces + net.letters), 0)) &&
+               (net.words = take(&arrays, words, "words", 'f', net.word_rows * net.word_size, 0)) &&
+               (net.piece = take(&arrays, pieces, "pieces", 'f', net.piece_rows * net.piece_size, 0)) &&
+               (net.taps = take(&arrays, taps, "taps", 'f', net.letter_rows * 3 * net.filters, 0)) &&
+               (net.lift = take(&arrays, lift, "lift", 'f', net.filters, 0)) &&
+               (net.kernel = take(&arrays, kernel, "kernel", 'f', size * net.width, 0)) &&
+               (net.bias = take(&arrays, bias, "bias", 'f', net.width, 0)) &&
+               (net.gates = take(&arrays, gates, "gates", 'f', net.count * net.stride, 1)) && ids_exist(&net);
+    if (done) {
+        net.gates += offset;
+        Py_BEGIN_ALLOW_THREADS
+        done = !lstm_enter(&net);
+        Py_END_ALLOW_THREADS
+        if (!done)
+            PyErr_NoMemory();
+    }
+    release(&arrays);
+    if (!done)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(choose_doc, "choose(name=None) -> name\n\n"
                          "Run the LSTM as compiled for this kind of processor (\"x86-64-v4\", \"x86-64-v3\" or \"any\"), or the\n"
                          "best there is. Raises ValueError where this machine cannot.");
@@ -291,6 +351,7 @@ static PyObject *choose(PyObject *module, PyObject *args) {
 static PyMethodDef methods[] = {
     {"emit", emit, METH_VARARGS, emit_doc},
     {"decode", decode, METH_VARARGS, decode_doc},
+    {"enter", enter, METH_VARARGS, enter_doc},
     {"tag", tag, METH_VARARGS, tag_doc},
     {"choose", choose, METH_VARARGS, choose_doc},
     {NULL, NULL, 0, NULL},

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ner.errors import BrokenPackage
 from ner.tokens import tokenize
 from registry.features import word_hash
-from registry.onnx_tagger import OnnxTagger
+from registry.onnx_tagger import OnnxTagger, WholeNetwork
 from registry.taggers import load_tagger
 from registry.windows import LONGEST
 from tests.training.small_corpus import TINY, small_corpus
@@ -184,7 +184,7 @@ def test_tagging_needs_no_training_framework_and_no_pickle(package: Path) -> Non
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["words.onnx", "recurrent.npz", "crf.json", "vocabulary.json"])
+@pytest.mark.parametrize("name", ["words.npz", "recurrent.npz", "crf.json", "vocabulary.json"])
 @pytest.mark.parametrize("damage", ["missing", "cut"])
 def test_a_package_is_refused_when_a_file_is_damaged(package: Path, tmp_path: Path, name: str, damage: str) -> None:
     shutil.copytree(package, tmp_path / "copy")
@@ -195,6 +195,16 @@ def test_a_package_is_refused_when_a_file_is_damaged(package: Path, tmp_path: Pa
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(BrokenPackage, match=name):
         OnnxTagger(tmp_path / "copy")
+
+
+def test_a_package_of_before_answers_with_its_whole_network(package: Path, tmp_path: Path, tagger: OnnxTagger) -> None:
+    shutil.copytree(package, tmp_path / "copy")
+    (tmp_path / "copy" / "words.npz").rename(tmp_path / "copy" / "words.onnx")
+    before = OnnxTagger(tmp_path / "copy")
+    assert isinstance(before._network, WholeNetwork)
+    [old], [new] = before.tag([SENTENCE]), tagger.tag([SENTENCE])
+    assert [span.label for span in old.spans] == [span.label for span in new.spans]
+    assert [span.confidence for span in old.spans] == pytest.approx([span.confidence for span in new.spans], abs=1e-4)
 
 
 def test_a_package_is_refused_when_its_crf_belongs_to_another_model(package: Path, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from registry.recurrence import (
     open_recurrence,
 )
 from registry.sequences import pack
+from tests.registry.processors import PROCESSORS, compiled_for
 
 NEEDS_COMPILED = pytest.mark.skipif(not COMPILED, reason="built without a compiler")
 FORMS = [pytest.param(CompiledRecurrence, marks=NEEDS_COMPILED), NumpyRecurrence]
-PROCESSORS = ["x86-64-v4", "x86-64-v3", "any"]
 Form = Callable[[Floats, Floats, Floats], Recurrence]
 
 
@@ -32,16 +32,8 @@ def _running(code: str) -> Iterator[Form]:
     if code == "numpy":
         yield NumpyRecurrence
         return
-    if not COMPILED:
-        pytest.skip("built without a compiler")
-    try:
-        kernels.choose(code)
-    except ValueError as error:
-        pytest.skip(str(error))
-    try:
+    with compiled_for(code):
         yield CompiledRecurrence
-    finally:
-        kernels.choose()
 
 
 def _sigmoid(values: NDArray[np.float64]) -> NDArray[np.float64]:

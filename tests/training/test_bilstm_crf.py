@@ -77,7 +77,7 @@ def test_the_package_says_how_it_is_served(trained: Trained) -> None:
     assert metadata["labels"] == json.loads((trained.folder / "labels.json").read_text(encoding="utf-8")) == LABELS
     assert metadata["parameters"]["lstm_units"] == TINY["lstm_units"]
     files = {path.name for path in trained.folder.iterdir()}
-    network = {"vocabulary.json", "model.onnx", "words.onnx", "recurrent.npz", "crf.json", "calibration.json"}
+    network = {"vocabulary.json", "model.onnx", "words.npz", "recurrent.npz", "crf.json", "calibration.json"}
     assert files == {"metadata.json", "labels.json"} | network
 
 

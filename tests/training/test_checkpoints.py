@@ -58,7 +58,7 @@ def test_a_training_that_was_killed_ends_with_the_same_bytes_as_one_that_was_not
     assert [dataclasses.replace(one, seconds=0, seconds_left=0) for one in again] == [
         dataclasses.replace(one, seconds=0, seconds_left=0) for one in whole
     ]
-    for name in ("model.onnx", "words.onnx", "recurrent.npz", "crf.json", "vocabulary.json", "calibration.json"):
+    for name in ("model.onnx", "words.npz", "recurrent.npz", "crf.json", "vocabulary.json", "calibration.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert load_tagger(tmp_path / "killed").tag([DEV[0].text])[0].spans
 
