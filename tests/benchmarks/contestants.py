@@ -13,6 +13,8 @@ from tests.running import ROOT
 
 PREDICT = "/api/v1/ner/predict"
 PLAIN = "plain FastAPI, model in the loop"
+MLFLOW = "mlflow models serve"
+KERAS = "mlflow models serve (Keras flavour)"
 ENGINES = {"onnx": "ONNX file", "compiled": "our compiled tagger"}
 """What the peers call, see `tests.benchmarks.peers.engine`."""
 _PEERS = ("bentoml", "litserve", "onnxruntime", "numpy", "pydantic", "threadpoolctl")
@@ -20,7 +22,8 @@ _PEERS = ("bentoml", "litserve", "onnxruntime", "numpy", "pydantic", "threadpool
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server to measure, and how it wants to be asked. `texts`: "distinct", "same", or "inputs" (MLflow's form)."""
+    """A server to measure, and how it wants to be asked. `texts`: "distinct", "same", "inputs" (MLflow's form)
+    or "rows" (see `tests.benchmarks.keras_flavour`)."""
 
     name: str
     command: Command
@@ -29,7 +32,9 @@ class Contestant:
     is_ours: bool = False
 
 
-def contestants(home: Path, package: Path, peers: Path | None, mlflow_model: str | None) -> Iterator[Contestant]:
+def contestants(
+    home: Path, package: Path, peers: Path | None, mlflow_model: str | None, keras_model: Path | None = None
+) -> Iterator[Contestant]:
     """Everybody, the limits first."""
     given = {"BENCH_PACKAGE": str(package), "PYTHONPATH": str(ROOT)}
 
@@ -46,12 +51,18 @@ def contestants(home: Path, package: Path, peers: Path | None, mlflow_model: str
         if peers is not None:
             yield from _frameworks(home, peers, given | {"BENCH_ENGINE": engine}, engine)
     if mlflow_model is not None:
-        mlflow = [str(Path(sys.executable).parent / "mlflow"), "models", "serve", "-m", mlflow_model]
-        mlflow += ["--env-manager", "local", "-p", "{port}", "-h", "127.0.0.1"]
-        uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}", "PATH": _path()}
-        yield Contestant("mlflow models serve", Command(mlflow, "/ping", given | uri), "/invocations", "inputs")
+        yield Contestant(MLFLOW, _mlflow(home, given, mlflow_model), "/invocations", "inputs")
+    if keras_model is not None:
+        yield Contestant(KERAS, _mlflow(home, given, str(keras_model)), "/invocations", "rows")
     yield Contestant("this API, nothing cached", ours(home), is_ours=True)
     yield Contestant("this API, cached", ours(home), texts="same", is_ours=True)
+
+
+def _mlflow(home: Path, given: dict[str, str], model: str) -> Command:
+    words = [str(Path(sys.executable).parent / "mlflow"), "models", "serve", "-m", model]
+    words += ["--env-manager", "local", "-p", "{port}", "-h", "127.0.0.1"]
+    uri = {"MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}", "PATH": _path(), "CUDA_VISIBLE_DEVICES": ""}
+    return Command(words, "/ping", given | uri)
 
 
 def with_engine(peer: str, engine: str) -> str:

@@ -102,6 +102,21 @@ class Range:
         """The file of bodies of one kind."""
         return self.scratch / f"{texts}.jsonl"
 
+    def keras_model(self) -> Path | None:
+        """The version's network as MLflow's Keras flavour keeps it; None, with the reason told, where there is none."""
+        command = [sys.executable, "-m", "tests.benchmarks.keras_flavour", str(self.package)]
+        done = subprocess.run(
+            [*command, str(self.bodies("distinct")), str(self.scratch)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+        if done.returncode != 0:
+            print(f"The Keras flavour is left out: {done.stderr.strip()[-300:]}", file=sys.stderr)
+            return None
+        return self.scratch / "model"
+
     def _write(self, name: str, bodies: list[dict[str, Any]]) -> None:
         self.bodies(name).write_text("\n".join(map(json.dumps, bodies)))
 
@@ -155,7 +170,7 @@ def main() -> None:
         scratch = Path(folder)
         peers = given.peers or throw_away_environment(scratch / "peers")
         range_ = Range(given.home or scratch / "home", scratch)
-        field_ = list(contestants(range_.home, range_.package, peers, range_.mlflow_model))
+        field_ = list(contestants(range_.home, range_.package, peers, range_.mlflow_model, range_.keras_model()))
         measured = {one.name: Measured() for one in field_}
         for round_ in range(given.rounds):
             for one in field_:
