@@ -90,7 +90,9 @@ class Bucket:
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             )
-            self._opened = boto3.client("s3", endpoint_url=self._endpoint or None, config=options)
+            # A session of its own: the library's common one keeps the credentials that it met first.
+            session = boto3.session.Session()
+            self._opened = session.client("s3", endpoint_url=self._endpoint or None, config=options)
         return self._opened
 
 

@@ -48,6 +48,18 @@ def _draft(folder: Path) -> Path:
     return folder
 
 
+def test_the_credentials_of_the_moment_are_used(machine: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as others:
+        others.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        bucket = open_bucket(machine)
+        assert bucket is not None
+        with pytest.raises(BucketAway, match="InvalidAccessKeyId"):
+            bucket.keys()
+    bucket = open_bucket(machine)
+    assert bucket is not None
+    assert bucket.keys() == []
+
+
 def test_objects_come_back_as_they_went(machine: Settings, tmp_path: Path) -> None:
     bucket = open_bucket(machine)
     assert bucket is not None
