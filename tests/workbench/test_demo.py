@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.routing import Mount
 
 from tests.workbench.world import BOTH, PLACES, World
 from workbench.api_client import ApiClient, RetryPolicy
@@ -131,6 +132,26 @@ async def test_the_page_is_mounted_and_asks_no_other_host_for_fonts() -> None:
         config = client.get("/demo/config").json()
     assert page.status_code == 200
     assert [sheet for sheet in config.get("stylesheets", []) if "://" in sheet] == []
+
+
+async def test_a_demo_that_nobody_asks_looks_for_questions_twenty_times_a_second_at_most() -> None:
+    app = FastAPI()
+    mount_demo(app, "http://127.0.0.1:9")
+    with TestClient(app) as client:
+        assert client.get("/demo/config").status_code == 200
+        mounted = next(route.app for route in app.routes if isinstance(route, Mount) and route.path == "/demo")
+        queue = mounted.get_blocks()._queue  # type: ignore[attr-defined]
+        pauses: list[float] = []
+
+        async def rest(seconds: float) -> None:
+            pauses.append(seconds)
+            queue.stopped = True
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gradio.queueing.asyncio.sleep", rest)
+            queue.stopped = False
+            await queue.start_processing()
+    assert pauses == [0.05]
 
 
 @given(st.text(max_size=40), st.lists(st.tuples(st.integers(0, 39), st.integers(1, 40)), max_size=5))

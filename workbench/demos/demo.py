@@ -20,6 +20,7 @@ EXAMPLES = (
 WRONG = "This is not the passphrase of this demo."
 NO_TOKEN = "This page opens with a demo link; ask whoever runs the workbench for one."
 _TOO_MANY = 429
+_LOOK_SECONDS = 0.05
 FONTS = ("ui-sans-serif", "system-ui", "sans-serif")
 CSS = """
 footer { display: none !important; }
@@ -76,7 +77,10 @@ def mount_demo(app: FastAPI, api_url: str, *, path: str = "/demo") -> None:
     theme = gr.themes.Soft(primary_hue="cyan", neutral_hue="slate", font=FONTS, font_mono=FONTS)
     theme.set(button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_600")
     theme.set(block_title_text_color="*primary_800", block_label_text_color="*primary_800")
-    gr.mount_gradio_app(app, build_demo(api_url), path=path, theme=theme, css=CSS, footer_links=[], ssr_mode=False)
+    demo = build_demo(api_url)
+    # Gradio looks for questions a thousand times a second, which takes more of a processor than all else that rests.
+    demo._queue.sleep_when_free = _LOOK_SECONDS
+    gr.mount_gradio_app(app, demo, path=path, theme=theme, css=CSS, footer_links=[], ssr_mode=False)
 
 
 def _highlight() -> gr.HighlightedText:
