@@ -262,5 +262,5 @@ class Answering:
 def _candidates(lineup: Lineup, chosen: Variant) -> list[tuple[Variant, Served]]:
     candidates = lineup.candidates(chosen)
     if not candidates:
-        raise NoServingVersion("No version answers yet; train one and promote it, then ask again.")
+        raise NoServingVersion(lineup.nobody_answers())
     return candidates

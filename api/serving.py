@@ -63,6 +63,13 @@ class Lineup:
             if name is not None and getattr(self, variant) is None
         ]
 
+    def nobody_answers(self) -> str:
+        """Why nobody does, as a sentence for callers."""
+        stable = self.rollout.stable
+        if stable is None:
+            return "No version answers yet; train one and promote it, then ask again."
+        return f"Version {stable} is stable, but could not be loaded; 'workbench doctor' and the server's log say why."
+
     def candidates(self, chosen: Variant) -> list[tuple[Variant, Served]]:
         """Who may answer where `chosen` should, best first: nobody but the chosen one meets the canary."""
         held: list[tuple[Variant, Served | None]] = [("stable", self.stable), ("previous", self.previous)]
@@ -155,7 +162,9 @@ class Serving:
         if served is None and alias != "stable" and _named(lineup.rollout)[alias] is None:
             raise NotFound(f"No version is {alias} now; choose one by its number.")
         if served is None:
-            raise NoServingVersion(f"No version is {alias} now; choose one by its number.")
+            name = _named(lineup.rollout)[alias]
+            is_broken = f"Version {name} is {alias}, but could not be loaded; choose one by its number."
+            raise NoServingVersion(is_broken if name else lineup.nobody_answers())
         return served
 
     def _follow(self) -> None:

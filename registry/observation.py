@@ -81,5 +81,6 @@ def staleness(
     pause = max(0.0, (tallies.newest - step_began_at).total_seconds()) / requests
     silent = (now - tallies.newest).total_seconds()
     if silent > _SILENT_SECONDS + _SILENT_PAUSES * pause:
-        return f"The canary has answered nothing for {in_time(silent / 60)}, so nothing is decided."
+        silence = f"The canary has answered nothing for {in_time(silent / 60)}, so nothing is decided."
+        return f"{silence} Either nobody asks, or it cannot be loaded: 'workbench doctor' tells."
     return ""

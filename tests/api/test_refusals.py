@@ -1,11 +1,13 @@
 """Everything that is refused has one shape, a status below 500, and a sentence that says what to change."""
 
+import shutil
 from typing import Any
 
 import pytest
 
 from api import errors
 from ner import errors as facts
+from registry.rollout import set_stable
 from tests.api.rooms import Room
 
 PREDICT = "/api/v1/ner/predict"
@@ -119,6 +121,22 @@ def test_nothing_answers_when_no_version_is_stable(room: Room) -> None:
     _is_refusal(answer, 503)
     assert answer.json()["error"]["kind"] == "no_serving_version"
     assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_it_is_said_that_the_stable_version_cannot_be_loaded_when_that_is_why_nobody_answers(room: Room) -> None:
+    room.version("1.0.0")
+    with room.database.transaction() as connection:
+        set_stable(connection, "1.0.0", actor="ada", reason="the first one")
+    shutil.rmtree(room.settings.artifacts / "versions" / "1.0.0")
+    room.app.state.wiring.serving.refresh()
+
+    answer = room.client.post(PREDICT, json={"text": "John"}, headers=room.headers())
+
+    _is_refusal(answer, 503)
+    why = "Version 1.0.0 is stable, but could not be loaded"
+    assert why in answer.json()["error"]["message"]
+    with pytest.raises(facts.NoServingVersion, match=why):
+        room.app.state.wiring.serving.by_alias("stable")
 
 
 def test_the_inside_of_a_failure_is_not_told(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

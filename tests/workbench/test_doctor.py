@@ -1,5 +1,6 @@
 """Whatever is broken in an installation, the doctor says so, and says what to do: one injected fault for each row."""
 
+import dataclasses
 import datetime as dt
 import http.server
 import shutil
@@ -22,6 +23,7 @@ from registry.alerts import raise_alert
 from registry.deliveries import send_due
 from registry.heartbeats import WORKER, beat
 from registry.sealing import Seals
+from registry.versions import get_version, register
 from registry.webhooks import create_webhook
 from tests.populated import populate
 from tests.running import free_port
@@ -308,6 +310,17 @@ def test_a_fault_is_found_with_what_to_do_and_nothing_else_is(
     along = ALONG.get(request.node.callspec.id, set())
     assert set(wrong) - along == {check}, wrong
     assert advice in wrong[check]
+
+
+def test_every_package_that_is_gone_is_named(patient: Patient) -> None:
+    with patient.database.transaction() as connection:
+        first = get_version(connection, "1.0.0")
+        register(connection, dataclasses.replace(first, version="1.0.1", run_id=None))
+    shutil.rmtree(patient.settings.artifacts / "versions" / "1.0.0")
+    is_well, said = patient.findings()["packages"]
+    assert not is_well
+    assert "version 1.0.0 is missing" in said
+    assert "version 1.0.1 is missing" in said
 
 
 def test_a_gateway_with_its_replicas_is_well(patient: Patient) -> None:

@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 
 from annotation.search_index import INDEX_ADVICE, has_text_index
 from ner.database import Database
-from ner.errors import NerError
+from ner.errors import BrokenPackage, NerError
 from ner.migrations import known_revisions
 from ner.settings import Settings, secret_key_path, secret_keys
 from registry import audit
@@ -83,8 +83,14 @@ def packages(settings: Settings) -> str:
     with reading(settings) as connection:
         versions = list_versions(connection)
     unpacked = [record for record in versions if store.is_unpacked(record.version) or not store.is_kept(record.version)]
+    broken = []
     for record in unpacked:
-        store.folder(record.version, record.package_hash)
+        try:
+            store.folder(record.version, record.package_hash)
+        except BrokenPackage as error:
+            broken.append(error.message)
+    if broken:
+        raise BrokenPackage(" ".join(broken))
     return f"The packages of {len(unpacked)} versions are as they were registered; {len(versions)} are kept."
 
 
