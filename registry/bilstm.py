@@ -5,8 +5,9 @@ depends on no other word, and is most of the work. It is computed once (`registr
 that come often; per sentence only the recurrent half is left (`registry.recurrence`).
 """
 
+import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress, repeat
 from pathlib import Path
@@ -71,16 +72,18 @@ class Bilstm:
         return self._gates.of(words)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
-    """Gates (words, directions, 4 units) and where each word has its own. What is written is never written again."""
+    """Gates (words, directions, 4 units) and where each word has its own; the first `taken` places are written or
+    being written, and then never again."""
 
     gates: Floats
     places: dict[WordRow, int]
+    taken: int = 0
 
     def has_room_for(self, words: int) -> bool:
         """Whether so many words more fit in."""
-        return len(self.places) + words <= len(self.gates)
+        return self.taken + words <= len(self.gates)
 
 
 class _KeptGates:
@@ -91,7 +94,7 @@ class _KeptGates:
     come again move over from the room before, so that those which come often are never computed again.
     """
 
-    def __init__(self, compute: Callable[[FeatureRows], Floats], directions: int, width: int) -> None:
+    def __init__(self, compute: WordNetwork, directions: int, width: int) -> None:
         self._compute = compute
         self._shape = (max(1, _ROOM_BYTES // (4 * directions * width)), directions, width)
         self._lock = threading.Lock()
@@ -108,33 +111,31 @@ class _KeptGates:
             missing = list(dict.fromkeys(compress(words, (places < 0).tolist())))
             if len(missing) > len(kept.gates):
                 break
-            self._keep(missing, self._recalled(missing))
+            self._keep(missing)
         every = {word: number for number, word in enumerate(dict.fromkeys(words))}
         return self._compute(columns_of_words(list(every))), np.array([every[word] for word in words], dtype=np.intp)
 
-    def _recalled(self, words: Sequence[WordRow]) -> Floats:
-        """The gates of words from the room before, and computed where it has them not."""
-        before = self._before
-        if not before.places:
-            return self._compute(columns_of_words(words))
-        places = np.fromiter(map(before.places.get, words, repeat(-1)), np.intp, len(words))
-        is_new = places < 0
-        gates = before.gates[places]
-        if is_new.any():
-            gates[is_new] = self._compute(columns_of_words(list(compress(words, is_new.tolist()))))
-        return gates
-
-    def _keep(self, words: Sequence[WordRow], gates: Floats) -> None:
+    def _keep(self, words: Sequence[WordRow]) -> None:
+        """Write the gates of words where they stay. Two threads may do so for the same word; either place is right."""
         with self._lock:
             if not self._kept.has_room_for(len(words)):
                 self._before, self._kept = self._kept, self._empty()
-            kept = self._kept
-            for word, of_word in zip(words, gates, strict=True):
-                # Another thread may have kept it meanwhile.
-                if word not in kept.places:
-                    place = len(kept.places)
-                    kept.gates[place] = of_word
-                    kept.places[word] = place
+            kept, before, first = self._kept, self._before, self._kept.taken
+            kept.taken += len(words)
+        self._write(words, before, kept.gates[first : first + len(words)])
+        kept.places.update(zip(words, itertools.count(first)))
+
+    def _write(self, words: Sequence[WordRow], before: _Kept, gates: Floats) -> None:
+        """The gates of words: from the room before where it has them, else computed."""
+        places = np.fromiter(map(before.places.get, words, repeat(-1)), np.intp, len(words))
+        is_new = places < 0
+        if is_new.all():
+            self._compute(columns_of_words(words), gates)
+            return
+        # What is new is overwritten.
+        np.take(before.gates, places, axis=0, out=gates, mode="clip")
+        if is_new.any():
+            gates[is_new] = self._compute(columns_of_words(list(compress(words, is_new.tolist()))))
 
     def _empty(self) -> _Kept:
         return _Kept(np.empty(self._shape, dtype=np.float32), {})

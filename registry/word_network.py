@@ -31,8 +31,8 @@ class WordNetwork(Protocol):
     directions: int
     width: int
 
-    def __call__(self, rows: FeatureRows) -> Floats:
-        """The gates of some words, at least one."""
+    def __call__(self, rows: FeatureRows, gates: Floats | None = None) -> Floats:
+        """The gates of some words, at least one; in `gates` where it is given, which must be contiguous."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,11 @@ class CompiledWordNetwork:
             for one in entrances
         ]
 
-    def __call__(self, rows: FeatureRows) -> Floats:
+    def __call__(self, rows: FeatureRows, gates: Floats | None = None) -> Floats:
         """See `WordNetwork`. Raises ValueError for an id that a table does not have."""
         count, stride, width = len(rows), self.directions * self.width, 2 * self.width
-        gates = np.empty((count, self.directions, self.width), dtype=np.float32)
+        if gates is None:
+            gates = np.empty((count, self.directions, self.width), dtype=np.float32)
         for number, (tables, weights) in enumerate(self._networks):
             kernels.enter((count, PIECES, CHARACTERS), tables, (width, stride, number * width), rows, *weights, gates)
         return gates
@@ -110,11 +111,15 @@ class NumpyWordNetwork:
         self.directions, self.width = 2 * len(entrances), len(entrances[0].bias) // 2
         self._entrances = entrances
 
-    def __call__(self, rows: FeatureRows) -> Floats:
+    def __call__(self, rows: FeatureRows, gates: Floats | None = None) -> Floats:
         """See `WordNetwork`."""
         assert rows.shape[1] == COLUMNS
-        gates = [self._inputs(one, rows) @ one.kernel + one.bias for one in self._entrances]
-        return np.concatenate(gates, axis=1).reshape(len(rows), self.directions, self.width)
+        found = [self._inputs(one, rows) @ one.kernel + one.bias for one in self._entrances]
+        whole = np.concatenate(found, axis=1).reshape(len(rows), self.directions, self.width)
+        if gates is None:
+            return whole
+        gates[:] = whole
+        return gates
 
     def _inputs(self, one: Entrance, rows: FeatureRows) -> Floats:
         taps = one.taps[rows[:, 1 + PIECES :]]

@@ -1,5 +1,9 @@
 """What is kept of words: which are computed again, and which never."""
 
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -14,13 +18,18 @@ ROOM = 6
 class Counting:
     """Computes gates that tell the word, and counts how often each was computed."""
 
+    directions, width = 2, WIDTH
+
     def __init__(self) -> None:
         self.times: dict[int, int] = {}
 
-    def __call__(self, rows: FeatureRows) -> Floats:
+    def __call__(self, rows: FeatureRows, gates: Floats | None = None) -> Floats:
         for number in rows[:, 0].tolist():
             self.times[number] = self.times.get(number, 0) + 1
-        return np.repeat(rows[:, :1], 2 * WIDTH, axis=1).reshape(-1, 2, WIDTH).astype(np.float32)
+        found = np.repeat(rows[:, :1], 2 * WIDTH, axis=1).reshape(-1, 2, WIDTH).astype(np.float32)
+        if gates is not None:
+            gates[:] = found
+        return found
 
 
 @pytest.fixture
@@ -66,3 +75,18 @@ def test_more_words_at_once_than_there_is_room_for_are_computed_together(
 
     assert _told(kept, many) == many
     assert set(counting.times.values()) == {1}
+
+
+def test_threads_that_fill_and_change_rooms_are_each_told_of_their_own_words(kept: bilstm._KeptGates) -> None:
+    def ask(seed: int) -> bool:
+        choose = random.Random(seed)
+        asked = [choose.choices(range(1, 4 * ROOM), k=choose.randint(1, ROOM)) for _ in range(500)]
+        return all(_told(kept, numbers) == numbers for numbers in asked)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert all(threads.map(ask, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
