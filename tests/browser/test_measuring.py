@@ -83,3 +83,18 @@ def test_what_draws_charts_is_loaded_once_as_soon_as_the_menu_is_pointed_at(visi
         page.get_by_test_id("stSidebarNavLink").filter(has_text="Quality").click()
         expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
         assert page.evaluate(_CHART_FILES) == [address_of_charts()]
+
+
+def test_what_opens_the_documents_of_a_measure_stands_in_one_line(
+    visit: Visit, workbench_server: RunningWorkbench
+) -> None:
+    with workbench_server.client() as client:
+        texts = [f"Maria Silva flew from Oslo to Lisbon on flight number {number}." for number in range(60)]
+        client.post("/api/v1/ner/batch", json={"texts": texts}).raise_for_status()
+    with visit() as page:
+        page.goto(f"{workbench_server.url}/drift")
+        buttons = page.get_by_role("button", name="Documents")
+        expect(buttons).to_have_count(6)
+        boxes = [button.bounding_box() for button in buttons.all()]
+        tops = [round(box["y"]) for box in boxes if box]
+        assert (len(set(tops[:3])), len(set(tops[3:]))) == (1, 1), tops

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit, choose, picture
 from tests.running import RunningWorkbench, wait_until
+from workbench.comparison import PER_PAGE
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.corpus]
 _ROWS = 20_000
@@ -73,7 +74,7 @@ def test_a_newcomer_plays_the_loop_and_no_program_sees_an_error(
         version = _train(page)
         _put_on_trial(page, version)
         _call_two_hundred_times(workbench_server, version)
-        _compare(page, version)
+        _compare(page, version, workbench_server)
         _promote(page, version, program)
         _roll_back(page, version, program)
     assert {status for status, _ in program.answers} == {200}
@@ -151,7 +152,7 @@ def _call_two_hundred_times(running: RunningWorkbench, version: str) -> None:
     assert {a["model_version"] for a in answers if a["variant"] == "canary"} == {version}
 
 
-def _compare(page: Page, version: str) -> None:
+def _compare(page: Page, version: str, running: RunningWorkbench) -> None:
     _go(page, "Compare")
     expect(page.get_by_text(re.compile(rf"^{re.escape(version)} · \d+ entit")).first).to_be_visible()
     picture(page, "loop-7-compare-text")
@@ -160,7 +161,34 @@ def _compare(page: Page, version: str) -> None:
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text(f"F1 of {version}")).to_be_visible()
     picture(page, "loop-8-compare-dataset")
+    _order_by_sureness(page, version, running)
     _read_what_changed(page)
+
+
+_SHOWN = """() => [...document.querySelectorAll("[class*='st-key-decide_']")]
+  .map((one) => [...one.classList].find((name) => name.startsWith("st-key-decide_")).split("_").slice(2).join("_"))"""
+
+
+def _order_by_sureness(page: Page, version: str, running: RunningWorkbench) -> None:
+    """Each order of the list is that of the versions' own sureness, as the API tells it."""
+    with running.client() as client:
+        asked = {"dataset": "gmb", "left": "1.0.0", "right": version, "limit": 100}
+        told = client.post("/api/v1/compare", json=asked).raise_for_status().json()["documents"]
+    sure = {one["document_id"]: (one["left_sure"] or 0, one["right_sure"] or 0) for one in told if one["is_different"]}
+    orders = set()
+    for name, place in (("1.0.0 was surest", 0), (f"{version} was surest", 1)):
+        choose(page, page.get_by_role("combobox", name=re.compile("^First")), name)
+        best = sorted((both[place] for both in sure.values()), reverse=True)[:PER_PAGE]
+        wanted = {"best": best, "place": place, "sure": sure}
+        page.wait_for_function(
+            f"(wanted) => JSON.stringify(({_SHOWN})().map((id) => wanted.sure[id]?.[wanted.place])) "
+            "=== JSON.stringify(wanted.best)",
+            arg=wanted,
+        )
+        orders.add(tuple(page.evaluate(_SHOWN)))
+        picture(page, f"loop-8-surest-{place}")
+    assert len(orders) == 2
+    choose(page, page.get_by_role("combobox", name=re.compile("^First")), "Both were sure")
 
 
 _FALLING = """() => {

@@ -66,7 +66,10 @@ def _draw_measures(body: Body) -> None:
             st.metric(measure["title"], _figure(measure["now"], measure), help=measure["effect_name"].capitalize())
             st.badge(name, color=colour, icon=icon)
             st.caption(measure["sentence"])
-            if measure["effect"] is not None and st.button(
+            if measure["effect"] is None:
+                continue
+            st.space("stretch")
+            if st.button(
                 "Documents", key=f"drifted_{measure['name']}", icon=":material/travel_explore:", type="tertiary",
                 help="The answers that stand out most by this measure",
             ):  # fmt: skip
