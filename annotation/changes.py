@@ -12,6 +12,14 @@ from sqlalchemy.engine import Connection
 
 from annotation.relabelling import Change, Spans, changed_labels, check_change, rewriting, undoing
 from annotation.restating import Answer, Restated, Rewrite, restate, store
+from annotation.restating_at_once import (
+    Told,
+    backwards,
+    can_be_said_at_once,
+    forwards,
+    restate_at_once,
+    said_since,
+)
 from annotation.search_index import holds_label
 from annotation.stored import CORRECTIONS, Dataset, load_dataset, spans_of
 from ner import tables
@@ -88,10 +96,15 @@ def make_change(connection: Connection, dataset: str, change: Change, *, actor: 
     found = load_dataset(connection, dataset)
     check_change(change, found)
     result = ChangeResult(uuid.uuid4().hex, changed_labels(change, found.labels))
-    rewrite = _forwards(change)
-    for touched in restate(connection, _meant(connection, found, change), lambda _: rewrite, lock=True):
-        _count(result, touched, merges=bool(change.target))
-        store(connection, touched, f"change {result.id}")
+    meant, operation, merges = _meant(connection, found, change), f"change {result.id}", bool(change.target)
+    if change.pattern is None and can_be_said_at_once(connection):
+        for told in restate_at_once(connection, meant, forwards(change), operation):
+            _add(result, told, merges=merges)
+    else:
+        rewrite = _forwards(change)
+        for touched in restate(connection, meant, lambda _: rewrite, lock=True):
+            _count(result, touched, merges=merges)
+            store(connection, touched, operation)
     _store_labels(connection, found, result.labels)
     details = {
         "id": result.id,
@@ -116,11 +129,18 @@ def undo_change(connection: Connection, dataset: str, change_id: str, *, actor: 
         raise NotFound(f"There is no change '{change_id}' of the dataset '{dataset}'.")
     if made.is_undone:
         raise Conflict("This change was undone already.")
-    rewrites = _backwards(connection, change_id)
-    result = ChangeResult(change_id, [])
-    for touched in restate(connection, list(rewrites), rewrites.__getitem__, lock=True):
+    result, operation = ChangeResult(change_id, []), f"undo {change_id}"
+    one_by_one = changed = _changed_documents(connection, change_id)
+    if can_be_said_at_once(connection):
+        since = said_since(connection, changed, change_id)
+        one_by_one = [name for name in changed if name in since]
+        at_once = [name for name in changed if name not in since]
+        for told in restate_at_once(connection, at_once, backwards(change_id), operation):
+            _add(result, told)
+    rewrites = _backwards(connection, change_id, one_by_one)
+    for touched in restate(connection, one_by_one, rewrites.__getitem__, lock=True):
         _count(result, touched)
-        store(connection, touched, f"undo {change_id}")
+        store(connection, touched, operation)
     result.labels = _labels_again(connection, found, made)
     _store_labels(connection, found, result.labels)
     details = {"id": change_id, "documents": result.documents, "spans": result.spans.total()}
@@ -152,17 +172,24 @@ def list_changes(connection: Connection, dataset: str) -> list[MadeChange]:
 
 
 def _meant(connection: Connection, dataset: Dataset, change: Change) -> list[str]:
-    """The documents that may be touched, in order: those whose newest spans hold one of the labels, and those in
+    """The documents that may be touched, in order."""
+    return list(connection.scalars(meant_documents(dataset, change)))
+
+
+def meant_documents(dataset: Dataset, change: Change) -> sa.Select[Any]:
+    """The documents that a change may touch, in order: those whose newest spans hold one of its labels, and those in
     which an older answer may.
     """
-    conditions = [_documents.c.dataset_id == dataset.id, _documents.c.revision > 0]
-    if change.labels:
-        held = [holds_label(dataset.id, label) for label in change.labels]
-        corrected = sa.select(_revisions.c.document_id).where(_revisions.c.kind.in_(CORRECTIONS))
-        has_answers = _documents.c.id.in_(corrected)
-        is_ahead = sa.and_(_documents.c.gold_revision.is_not(None), _documents.c.gold_revision != _documents.c.revision)
-        conditions.append(sa.or_(*held, is_ahead, has_answers))
-    return list(connection.scalars(sa.select(_documents.c.id).where(*conditions).order_by(_documents.c.position)))
+    said = sa.select(_documents.c.id).where(_documents.c.dataset_id == dataset.id, _documents.c.revision > 0)
+    if not change.labels:
+        return said.order_by(_documents.c.position)
+    corrected = sa.select(_revisions.c.document_id).where(_revisions.c.kind.in_(CORRECTIONS))
+    is_ahead = sa.and_(_documents.c.gold_revision.is_not(None), _documents.c.gold_revision != _documents.c.revision)
+    # One query after the other: joined by "or", PostgreSQL would look through all of one for each row of another.
+    ways = (holds_label(dataset.id, *change.labels), is_ahead, _documents.c.id.in_(corrected))
+    meant = sa.union(*(said.where(way) for way in ways)).subquery()
+    chosen = sa.select(_documents.c.id).join(meant, meant.c.id == _documents.c.id)
+    return chosen.order_by(_documents.c.position)
 
 
 def _forwards(change: Change) -> Rewrite:
@@ -170,20 +197,32 @@ def _forwards(change: Change) -> Rewrite:
     return lambda text, answer: rewrite(text, answer.spans)
 
 
-def _backwards(connection: Connection, change_id: str) -> dict[str, Rewrite]:
-    """For each document that the change touched, what takes it back there."""
+def _changed_documents(connection: Connection, change_id: str) -> list[str]:
+    """The documents that the change touched, in order."""
+    made = sa.select(_revisions.c.document_id).where(_is_of_change(change_id))
+    return list(
+        connection.scalars(sa.select(_documents.c.id).where(_documents.c.id.in_(made)).order_by(_documents.c.position))
+    )
+
+
+def _is_of_change(change_id: str) -> sa.ColumnElement[bool]:
+    return _revisions.c.operation_id.startswith(f"change {change_id} ")
+
+
+def _backwards(connection: Connection, change_id: str, documents: Sequence[str]) -> dict[str, Rewrite]:
+    """For each of these documents, which the change touched, what takes it back there."""
     before = _revisions.alias("before")
     is_base = sa.and_(before.c.document_id == _revisions.c.document_id, before.c.revision == _revisions.c.base_revision)
     columns: list[sa.ColumnElement[Any]] = [
         *(_revisions.c.document_id, _revisions.c.revision),
         *(before.c.spans.label("found"), _revisions.c.spans.label("left")),
     ]
-    rows = connection.execute(
-        sa.select(*columns).join(before, is_base).where(_revisions.c.operation_id.startswith(f"change {change_id} "))
-    )
+    chosen = sa.select(*columns).join(before, is_base).where(_is_of_change(change_id))
     made: dict[str, dict[int, tuple[Spans, Spans]]] = defaultdict(dict)
-    for row in rows:
-        made[row.document_id][row.revision] = spans_of(row.found), spans_of(row.left)
+    wanted = set(documents)
+    for row in connection.execute(chosen) if wanted else ():
+        if row.document_id in wanted:
+            made[row.document_id][row.revision] = spans_of(row.found), spans_of(row.left)
     return {identifier: _taking_back(pairs) for identifier, pairs in made.items()}
 
 
@@ -212,6 +251,15 @@ def _count(result: ChangeResult, touched: Iterable[Restated], *, merges: bool = 
         result.merged += len(goes) - len(comes) if merges else 0
         if len(result.examples) < _EXAMPLES and (goes or comes):
             result.examples.append(ChangedDocument(one.document.id, one.document.text, before, after))
+
+
+def _add(result: ChangeResult, told: Told, *, merges: bool = False) -> None:
+    """Note what happened to many documents at once."""
+    result.documents += told.documents
+    result.spans.update(told.spans)
+    result.merged += told.fewer if merges else 0
+    for name, text, before, after in told.examples[: _EXAMPLES - len(result.examples)]:
+        result.examples.append(ChangedDocument(name, text, spans_of(before), spans_of(after)))
 
 
 def _labels_again(connection: Connection, dataset: Dataset, made: MadeChange) -> list[str]:

@@ -18,7 +18,7 @@ from ner.row_sets import insert_rows, is_among, update_rows
 
 _documents, _revisions = tables.documents, tables.revisions
 _ROWS = 2000
-_AGAIN = "relabelled "
+AGAIN = "relabelled "
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,22 @@ def restate(
 ) -> Iterator[list[Restated]]:
     """The documents that a rewriting touches, some at a time. `rewrite_of` gives the rewriting of a document."""
     for first in range(0, len(identifiers), _ROWS):
-        are_chosen = is_among(connection, _documents.c.id, identifiers[first : first + _ROWS])
+        some = identifiers[first : first + _ROWS]
         if lock:
-            # On its own, so that what is read next holds what others said while this waited for them.
-            locked = sa.select(_documents.c.id).where(are_chosen).order_by(_documents.c.position)
-            connection.execute(locked.with_for_update())
-        rows = connection.execute(_answers().where(are_chosen))
+            lock_documents(connection, some)
+        rows = connection.execute(_answers().where(is_among(connection, _documents.c.id, some)))
         found = (_restated(list(group), rewrite_of(name)) for name, group in groupby(rows, lambda row: row.id))
         yield [one for one in found if one.is_touched]
+
+
+def lock_documents(connection: Connection, identifiers: Sequence[str]) -> None:
+    """Let nobody else write to the documents until the transaction ends.
+
+    A statement on its own, so that what is read next holds what others said while this waited for them.
+    """
+    are_chosen = is_among(connection, _documents.c.id, identifiers)
+    locked = sa.select(_documents.c.id).where(are_chosen).order_by(_documents.c.position)
+    connection.execute(locked.with_for_update())
 
 
 def store(connection: Connection, touched: Iterable[Restated], operation: str) -> None:
@@ -140,7 +148,7 @@ def _revision(
         # In the order of the documents, so that an index of operations grows at its end.
         "operation_id": f"{operation} {document.position:012} {revision}",
         "author": answer.author,
-        "kind": answer.kind if answer.kind.startswith(_AGAIN) else _AGAIN + answer.kind,
+        "kind": answer.kind if answer.kind.startswith(AGAIN) else AGAIN + answer.kind,
         "spans": stored,
         "model_version": None,
         "created_at": now,

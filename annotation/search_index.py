@@ -80,9 +80,9 @@ def noted_labels(connection: Connection, document_id: str) -> set[str]:
     return set(connection.scalars(sa.select(_labels.c.label).where(_labels.c.document_id == document_id)))
 
 
-def holds_label(dataset_id: str, label: str) -> sa.ColumnElement[bool]:
-    """Whether the newest spans of a document of this dataset hold the label."""
-    held = sa.select(_labels.c.position).where(_labels.c.dataset_id == dataset_id, _labels.c.label == label)
+def holds_label(dataset_id: str, *labels: str) -> sa.ColumnElement[bool]:
+    """Whether the newest spans of a document of this dataset hold the label, or one of several."""
+    held = sa.select(_labels.c.position).where(_labels.c.dataset_id == dataset_id, _labels.c.label.in_(labels))
     return _documents.c.position.in_(held)
 
 
