@@ -127,6 +127,12 @@ class _Range:
         ]
         self.connections = [connection for _, connection in opened]
 
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self.connections:
+            if connection.transport is not None:
+                connection.transport.close()
+
     def next_request(self) -> bytes:
         """The next body with its head."""
         body = self.bodies[self.next_body % len(self.bodies)]
@@ -208,6 +214,7 @@ async def fire(order: Order) -> Shots:
     range_ = _Range(order)
     began = time.perf_counter()
     await (_closed(range_) if order.rate is None else _open(range_, order.rate))
+    range_.close()
     first = began + order.warm_up_seconds
     counted = [(end - due, status, end) for due, end, status in range_.shots if due >= first]
     latencies = np.array([latency for latency, *_ in counted]) * 1000
