@@ -4,12 +4,13 @@ import dataclasses
 import datetime as dt
 import random
 from collections import Counter
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ner import tables
@@ -20,7 +21,7 @@ from registry.log_upkeep import Upkeep, fold
 from registry.logged import LoggedPrediction, RefusedRequests
 from registry.policy import default_policy
 from registry.rollup_table import fold_hours, fold_minutes, read_rollups, write_rollups
-from registry.rollups import LATENCY_EDGES_MS, LIMITS_MS, Rollup, added, count_up
+from registry.rollups import LATENCY_EDGES_MS, LENGTH_EDGES, LIMITS_MS, Rollup, added, count_up
 
 NOON = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 
@@ -68,6 +69,38 @@ def _total(rollups: list[Rollup]) -> dict[tuple[str, str], tuple[int, int, int, 
 
 def _near(histogram: dict[str, float]) -> dict[str, float]:
     return {key: pytest.approx(count) for key, count in sorted(histogram.items())}
+
+
+@given(seed=st.integers(0, 2**32), count=st.integers(0, 40))
+@settings(deadline=None)
+def test_what_is_counted_is_what_is_counted_row_by_row(seed: int, count: int) -> None:
+    rows = _rows(seed, count, minutes=3)
+    for row in rows[::5]:
+        row.status, row.expected_correct = 429, None
+    sums, tenths, lengths, latencies = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for row in rows:
+        latencies[f"{min(edge for edge in LATENCY_EDGES_MS if edge >= row.latency_ms):g}"] += 1
+        if row.status != 200:
+            continue
+        found, right = sum(row.confidences), row.expected_correct or 0.0
+        there = max(row.expected_entities or 0.0, right)
+        words = {"documents": 1, "tokens": row.tokens, "unknown": row.unknown_tokens}
+        spans = {"estimated": 1, "right": right, "found": found, "there": there}
+        doubt = max(0.0, right * (1 - right / found)) if found else 0.0
+        sums.update(words | spans | {"doubt": doubt})  # type: ignore[arg-type]
+        for some in (("tokens", "unknown"), ("right", "found", "there")):
+            pairs = combinations_with_replacement(some, 2)
+            sums.update({f"{one}_{other}": (words | spans)[one] * (words | spans)[other] for one, other in pairs})  # type: ignore[misc]
+        tenths.update({str(tenth): count for tenth, count in enumerate(row.confidences)})
+        lengths[f"{min(edge for edge in LENGTH_EDGES if edge >= row.characters):g}"] += 1
+    total = Rollup(NOON, 0, "", "")
+    for one in count_up(rows):
+        total.add(one)
+    assert (total.requests, total.errors_4xx) == (len(rows), len(rows[::5]))
+    assert total.errors_5xx == sum(row.status == 500 for row in rows)
+    expected = {"sums": sums, "tenths": tenths, "characters": lengths, "latency_ms": latencies}
+    for name, counted in expected.items():
+        assert total.histogram(name) == {key: pytest.approx(value) for key, value in counted.items() if value}
 
 
 def _write(database: Database, rows: list[LoggedPrediction], *, batch: int) -> None:
