@@ -107,6 +107,27 @@ class PackageStore:
         shutil.rmtree(folder)
         return before - target.stat().st_size
 
+    def lost(self, digests: Mapping[str, str]) -> list[str]:
+        """Of these versions with their digests, those whose package the bucket has lost. Raises BucketAway."""
+        if self._bucket is None:
+            return []
+        there = set(self._bucket.keys(FOLDER))
+        return [version for version, digest in digests.items() if _key(version, digest) not in there]
+
+    def put_back(self, digests: Mapping[str, str]) -> list[str]:
+        """Give the bucket again what it has lost and this machine holds as it was registered and signed: the versions
+        that are back. Raises BucketAway.
+        """
+        back = []
+        for version in self.lost(digests):
+            assert self._bucket is not None
+            if not self.is_unpacked(version) and self.is_kept(version):
+                self._unpack(version)
+            if self._holds(self.root / version, digests[version]):
+                self._publish(self._bucket, version, digests[version])
+                back.append(version)
+        return back
+
     def is_unpacked(self, version: str) -> bool:
         """Whether the package is a folder now."""
         return (self.root / version).is_dir()

@@ -7,16 +7,22 @@ from pathlib import Path
 
 import boto3
 import pytest
+import sqlalchemy as sa
 
 from annotation.frozen_files import redact_snapshot
 from annotation.imports import import_file
 from annotation.snapshots import freeze, read_snapshot
+from ner import tables
 from ner.database import Database
-from ner.errors import BrokenPackage, InvalidSetting, NotFound
+from ner.errors import BrokenPackage, InvalidSetting, NerError, NotFound
+from ner.migrations import migrate
 from ner.settings import Settings
 from registry.bucket import Bucket, BucketAway, open_bucket
 from registry.packages import PackageStore, open_store
 from tests.objects import OwnObjects
+from tests.populated import populate
+from training.upkeep.housekeeping import tidy
+from workbench.examination import stores
 
 BUCKET = "artifacts"
 
@@ -89,6 +95,52 @@ def test_a_package_is_fetched_and_checked_on_a_machine_that_never_saw_it(
     (folder / "inner" / "words.txt").write_text("Quito\n")
     assert (open_store(elsewhere).folder("1.0.0", digest) / "inner" / "words.txt").read_text() == "Oslo\n"
     assert sorted(path.name for path in folder.parent.iterdir()) == ["1.0.0"]
+
+
+def test_a_package_that_the_bucket_has_lost_is_put_back_by_a_machine_that_holds_it_whole(
+    machine: Settings, tmp_path: Path
+) -> None:
+    store, bucket = open_store(machine), open_bucket(machine)
+    assert bucket is not None
+    digests = {version: store.add(version, _draft(tmp_path / version)) for version in ("1.0.0", "1.1.0", "1.2.0")}
+    assert (store.lost(digests), store.put_back(digests)) == ([], [])
+    store.archive("1.1.0", digests["1.1.0"])
+    for key in bucket.keys(""):
+        bucket.delete(key)
+    (store.root / "1.2.0" / "inner" / "words.txt").write_text("Quito\n")
+    assert store.lost(digests) == ["1.0.0", "1.1.0", "1.2.0"]
+    assert store.put_back(digests) == ["1.0.0", "1.1.0"]
+    assert store.lost(digests) == ["1.2.0"]
+    shutil.rmtree(store.root)
+    assert (store.folder("1.1.0", digests["1.1.0"]) / "inner" / "words.txt").read_text() == "Oslo\n"
+
+
+def test_the_doctor_names_what_the_bucket_has_lost_and_tidying_puts_packages_back(
+    machine: Settings, tmp_path: Path
+) -> None:
+    database = Database(machine.database)
+    migrate(database)
+    populate(database, machine, tmp_path / "drafts", documents=2, predictions=2)
+    bucket = open_bucket(machine)
+    assert bucket is not None
+    with database.transaction() as connection:
+        name = connection.scalar(sa.select(tables.datasets.c.name).order_by(tables.datasets.c.name))
+        freeze(connection, str(name), actor="ada", folder=machine.artifacts, bucket=bucket)
+    assert "holds every package and snapshot" in stores.bucket(machine)
+    packages = bucket.keys("versions")
+    for key in packages:
+        bucket.delete(key)
+    with pytest.raises(NerError, match=r"has lost the packages of 1\.2\.0, 1\.1\.0, 1\.0\.0\. .*workbench tidy"):
+        stores.bucket(machine)
+    rehearsed = tidy(database, machine, is_rehearsal=True)
+    assert [one.count for one in rehearsed if one.is_back] == [len(packages)]
+    assert [one.count for one in tidy(database, machine) if one.is_back] == [len(packages)]
+    assert "holds every package and snapshot" in stores.bucket(machine)
+    for key in bucket.keys("snapshots"):
+        bucket.delete(key)
+    with pytest.raises(NerError, match=r"has lost the snapshots [0-9a-f]{12}"):
+        stores.bucket(machine)
+    database.close()
 
 
 def test_a_package_that_was_changed_in_the_bucket_is_refused(

@@ -32,11 +32,14 @@ _SWITCH = "tidied"
 
 @dataclass(frozen=True, slots=True)
 class Tidied:
-    """How much of one kind went, or would go; `freed_bytes` where it is known."""
+    """How much of one kind went, or would go; `freed_bytes` where it is known. `is_back`: it did not go, but was put
+    back where it was lost.
+    """
 
     what: str
     count: int
     freed_bytes: int = 0
+    is_back: bool = False
 
 
 def tidy(
@@ -51,6 +54,7 @@ def tidy(
             *(_rows(database, rule, is_rehearsal) for rule in _rules(settings, moment)),
             _packages(database, settings, is_rehearsal),
             _files(settings, moment, is_rehearsal),
+            *_lost_packages(database, settings, is_rehearsal),
         ]
     if not is_rehearsal:
         with database.transaction() as connection:
@@ -131,6 +135,17 @@ def _rows(database: Database, rule: _Rule, is_rehearsal: bool) -> Tidied:
         gone += ended
         if not ended:
             return Tidied(rule.what, gone)
+
+
+def _lost_packages(database: Database, settings: Settings, is_rehearsal: bool) -> list[Tidied]:
+    """What the bucket has lost and this machine holds. Of snapshots a machine may hold a text that was erased since."""
+    if not settings.bucket_url:
+        return []
+    store = open_store(settings)
+    with database.reading() as connection:
+        digests = {record.version: record.package_hash for record in list_versions(connection)}
+    back = [one for one in store.lost(digests) if store.is_kept(one)] if is_rehearsal else store.put_back(digests)
+    return [Tidied("packages that the bucket had lost", len(back), is_back=True)]
 
 
 def _packages(database: Database, settings: Settings, is_rehearsal: bool) -> Tidied:

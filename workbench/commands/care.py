@@ -107,19 +107,20 @@ def _describe_restored(it: dict[str, Any]) -> str:
 def tidy(dry_run: bool, as_json: bool) -> None:
     """Remove what is not wanted any more: captured texts beyond their time, drafts, old packages (archived).
 
-    The worker does it every day.
+    Packages that an S3 bucket has lost and this machine holds are put back. The worker does it every day.
     """
     from training.upkeep.housekeeping import tidy as remove
     from workbench.commands.local import Installation
 
     here = Installation(load_settings())
     done = remove(here.database, here.settings, is_rehearsal=dry_run)
-    parts = [{"what": one.what, "count": one.count, "bytes": one.freed_bytes} for one in done]
-    verb = "would go" if dry_run else "went"
-    show({"dry_run": dry_run, "parts": parts}, as_json, lambda it: "\n".join(_tidied(one, verb) for one in it["parts"]))
+    parts = [{"what": one.what, "count": one.count, "bytes": one.freed_bytes, "back": one.is_back} for one in done]
+    show({"dry_run": dry_run, "parts": parts}, as_json, lambda it: "\n".join(_tidied(one, it) for one in it["parts"]))
 
 
-def _tidied(part: dict[str, Any], verb: str) -> str:
+def _tidied(part: dict[str, Any], done: dict[str, Any]) -> str:
+    said = ("went", "would go") if not part["back"] else ("are back", "would be put back")
+    verb = said[done["dry_run"]]
     room = f", {part['bytes'] / 1e6:,.1f} MB" if part["bytes"] else ""
     return f"{part['count']:>8,} {part['what']} {verb}{room}"
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from alembic.migration import MigrationContext
 
+from annotation.frozen_files import file_key
 from annotation.search_index import INDEX_ADVICE, has_text_index
+from annotation.snapshots import list_snapshots
 from ner.database import Database
 from ner.errors import BrokenPackage, NerError
 from ner.migrations import known_revisions
@@ -113,7 +115,7 @@ def redis(settings: Settings) -> str:
 
 
 def bucket(settings: Settings) -> str:
-    """Packages and snapshots can be written and read where they are kept."""
+    """Packages and snapshots can be written and read where they are kept, and none is lost."""
     opened = open_bucket(settings)
     if opened is None:
         return "No bucket is used: packages and snapshots are in a folder."
@@ -126,4 +128,22 @@ def bucket(settings: Settings) -> str:
                 raise NerError(f"s3://{opened.name} does not give back what was just written; look at its own log.")
         finally:
             opened.delete(_PROBE)
-    return "The bucket can be written and read."
+    with reading(settings) as connection:
+        versions = {record.version: record.package_hash for record in list_versions(connection)}
+        snapshots = [one.snapshot.hash for one in list_snapshots(connection)]
+    packages_lost = open_store(settings).lost(versions)
+    there = set(opened.keys("snapshots"))
+    snapshots_lost = [digest[:12] for digest in snapshots if file_key(digest) not in there]
+    parts = (("the packages of", packages_lost), ("the snapshots", snapshots_lost))
+    lost = " and ".join(f"{kind} {_listed(names)}" for kind, names in parts if names)
+    if lost:
+        raise NerError(
+            f"s3://{opened.name} has lost {lost}. Answers go on from what machines hold; 'workbench tidy' on each puts "
+            "back the packages that it holds, a restore of a backup the rest: docs/runbooks/bucket-lost.md."
+        )
+    return "The bucket can be written and read, and holds every package and snapshot."
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:5])
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown
