@@ -149,9 +149,10 @@ async def test_a_demo_that_nobody_asks_looks_for_questions_twenty_times_a_second
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("gradio.queueing.asyncio.sleep", rest)
-            queue.stopped = False
-            await queue.start_processing()
-    assert pauses == [0.05]
+            for looking in (queue.start_processing, queue.start_progress_updates):
+                queue.stopped = False
+                await looking()
+    assert pauses == [0.05, 1.0]
 
 
 @given(st.text(max_size=40), st.lists(st.tuples(st.integers(0, 39), st.integers(1, 40)), max_size=5))

@@ -21,6 +21,7 @@ WRONG = "This is not the passphrase of this demo."
 NO_TOKEN = "This page opens with a demo link; ask whoever runs the workbench for one."
 _TOO_MANY = 429
 _LOOK_SECONDS = 0.05
+_PROGRESS_SECONDS = 1.0
 FONTS = ("ui-sans-serif", "system-ui", "sans-serif")
 CSS = """
 footer { display: none !important; }
@@ -80,6 +81,8 @@ def mount_demo(app: FastAPI, api_url: str, *, path: str = "/demo") -> None:
     demo = build_demo(api_url)
     # Gradio looks for questions a thousand times a second, which takes more of a processor than all else that rests.
     demo._queue.sleep_when_free = _LOOK_SECONDS
+    # And a hundred times for progress to show, of which a demo has none.
+    demo._queue.progress_update_sleep_when_free = _PROGRESS_SECONDS
     gr.mount_gradio_app(app, demo, path=path, theme=theme, css=CSS, footer_links=[], ssr_mode=False)
 
 
