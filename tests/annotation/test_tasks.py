@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from annotation.capture import adopt_captured, keep_text
 from annotation.corrections import save_correction
 from annotation.datasets import create_dataset, get_dataset, import_file, list_documents
+from annotation.stored import is_corrected
 from annotation.tasks import next_captured, next_document
 from ner import tables
 from ner.database import Database
@@ -179,3 +180,19 @@ def test_a_sealed_text_is_refused_when_anything_about_it_changed() -> None:
     for key, body, context in ((b"other", sealed, "r1"), (KEY, flipped, "r1"), (KEY, sealed, "r2"), (KEY, b"", "r1")):
         with pytest.raises(InvalidSetting):
             unseal(key, body, context=context)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("author", [None, "bo"])
+def test_what_nobody_corrected_is_found_without_a_search_for_each_document(
+    postgres_url: str, author: str | None
+) -> None:
+    open_to = sa.select(tables.documents.c.id).where(~is_corrected(by=author))
+    store = Database(postgres_url)
+    with store.reading() as connection:
+        written = str(open_to.compile(connection, compile_kwargs={"literal_binds": True}))
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {written}").scalars())
+    store.close()
+    # A sub-plan reads the list of all corrections for each document once the list has outgrown `work_mem`.
+    assert "Anti Join" in plan
+    assert "SubPlan" not in plan
