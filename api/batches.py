@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ner.predictions import Tagged, Tagger
 
-INLINE_SECONDS = 0.003
+INLINE_SECONDS = 0.0015
 """The longest that a batch may keep the event loop to itself, by estimate."""
 _LINGER_SECONDS = 0.0003
 _THREAD_SECONDS = 0.02
