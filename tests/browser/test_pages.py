@@ -13,7 +13,7 @@ PAGES = (
     *("try", "compare", "correct", "judge", "search", "sources", "guidelines", "agreement", "history", "snapshots"),
     *("train", "versions", "quality", "drift", "traffic", "alerts", "access"),
 )
-_TABBED = ("search", "guidelines", "snapshots", "alerts", "access")
+_TABBED = ("search", "guidelines", "snapshots", "versions", "alerts", "access")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -45,6 +45,19 @@ def _check_that_everybody_can_use_it(page: Page, name: str, scheme: Scheme) -> N
         expect(tab).to_have_attribute("aria-selected", "true")
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         assert serious(page, PANELS) == [], tab.inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_just_chosen_can_be_read_by_everybody(
+    visit: Visit, workbench_server: RunningWorkbench, scheme: Scheme
+) -> None:
+    with visit(scheme) as page:
+        page.goto(f"{workbench_server.url}/correct")
+        chosen = page.get_by_role("radio", name="Least sure")
+        chosen.click()
+        expect(chosen).to_be_checked()
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        assert serious(page) == []
 
 
 def test_the_page_of_keys_can_be_used_by_everybody(visit: Visit, workbench_server: RunningWorkbench) -> None:
