@@ -25,7 +25,7 @@ _MOST_TEXTS = 64
 # What a text costs beside its characters, in characters.
 _OVERHEAD = 32
 _WEIGHT = 0.2
-_FIRST_GUESS = 2e-5
+_FIRST_GUESS = 5e-6
 _LOG = logging.getLogger(__name__)
 
 
