@@ -21,7 +21,7 @@ from ner.database import Database
 from ner.documents import Document, EntitySpan
 from tests.annotation.files import a_file
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.parametrize("database", ["postgresql"], indirect=True)]
 
 LABELS = ["per", "Größe", 'a "b" \\c', "two words", "%s:x"]
 CHANGES = [
@@ -37,14 +37,12 @@ Written = dict[str, list[tuple[str, ...]]]
 
 
 @pytest.fixture
-def connection(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+def connection(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """A transaction that is rolled back, with few documents for each statement."""
     monkeypatch.setattr(restating_at_once, "_DOCUMENTS", 7)
-    store = Database(postgres_url)
-    with store.engine.connect() as opened, opened.begin() as transaction:
+    with database.engine.connect() as opened, opened.begin() as transaction:
         yield opened
         transaction.rollback()
-    store.close()
 
 
 def some_spans(random: Random, text: str) -> list[EntitySpan]:
