@@ -98,7 +98,7 @@ def make_change(connection: Connection, dataset: str, change: Change, *, actor: 
     result = ChangeResult(uuid.uuid4().hex, changed_labels(change, found.labels))
     meant, operation, merges = _meant(connection, found, change), f"change {result.id}", bool(change.target)
     if change.pattern is None and can_be_said_at_once(connection):
-        for told in restate_at_once(connection, meant, forwards(change), operation):
+        for told in restate_at_once(connection, meant, forwards(change), operation, examples=_EXAMPLES):
             _add(result, told, merges=merges)
     else:
         rewrite = _forwards(change)
@@ -135,7 +135,7 @@ def undo_change(connection: Connection, dataset: str, change_id: str, *, actor: 
         since = said_since(connection, changed, change_id)
         one_by_one = [name for name in changed if name in since]
         at_once = [name for name in changed if name not in since]
-        for told in restate_at_once(connection, at_once, backwards(change_id), operation):
+        for told in restate_at_once(connection, at_once, backwards(change_id), operation, examples=_EXAMPLES):
             _add(result, told)
     rewrites = _backwards(connection, change_id, one_by_one)
     for touched in restate(connection, one_by_one, rewrites.__getitem__, lock=True):

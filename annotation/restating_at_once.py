@@ -22,7 +22,6 @@ from ner.database import utc_now
 from ner.row_sets import is_among
 
 _DOCUMENTS = 10_000
-_EXAMPLES = 20
 
 # The answers that count, with their spans as they shall be: the same choice as `restating` makes. The steps are grouped
 # and counted, and never joined with each other: PostgreSQL knows nothing about their sizes and would loop in loops.
@@ -168,13 +167,14 @@ def backwards(change_id: str) -> Rewriting:
 
 
 def restate_at_once(
-    connection: Connection, identifiers: Sequence[str], rewriting: Rewriting, operation: str
+    connection: Connection, identifiers: Sequence[str], rewriting: Rewriting, operation: str, *, examples: int
 ) -> Iterator[Told]:
-    """Lock the documents and store what `restating.restate` and `restating.store` would, many at a time."""
+    """Lock the documents and store what `restating.restate` and `restating.store` would, many at a time; of each many,
+    `examples` are told."""
     for first in range(0, len(identifiers), _DOCUMENTS):
         some = identifiers[first : first + _DOCUMENTS]
         lock_documents(connection, some)
-        yield _store(connection, some, rewriting, operation)
+        yield _store(connection, some, rewriting, operation, examples)
 
 
 def said_since(connection: Connection, identifiers: Sequence[str], change_id: str) -> set[str]:
@@ -189,7 +189,7 @@ def said_since(connection: Connection, identifiers: Sequence[str], change_id: st
     return since
 
 
-def _store(connection: Connection, some: Sequence[str], rewriting: Rewriting, operation: str) -> Told:
+def _store(connection: Connection, some: Sequence[str], rewriting: Rewriting, operation: str, examples: int) -> Told:
     # To compile a statement of this length takes the server longer than to run it; its groups stay off the disk.
     connection.execute(sa.text("SET LOCAL jit = off"))
     connection.execute(sa.text("SET LOCAL work_mem = '32MB'"))
@@ -197,7 +197,7 @@ def _store(connection: Connection, some: Sequence[str], rewriting: Rewriting, op
     types |= {"holding": ARRAY(sa.Text()), "now": UtcDateTime()}
     values = rewriting.parameters | {
         **{"documents": list(some), "corrections": list(CORRECTIONS), "operation": operation, "again": AGAIN},
-        **{"now": utc_now(), "examples": _EXAMPLES},
+        **{"now": utc_now(), "examples": examples},
     }
     statement = sa.text(_RESTATED.replace("{written}", rewriting.expression) + _STORED.strip() + _TOLD)
     bound = [sa.bindparam(name, value, types.get(name)) for name, value in values.items()]

@@ -80,6 +80,7 @@ def test_a_dataset_without_labels_stops_nobody(visit: Visit, workbench_server: R
         choose(page, page.locator('[data-testid="stSelectbox"] input').first, dataset)
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
         page.wait_for_load_state("networkidle")
+        picture(page, f"without-labels-{name}")
         assert serious(page) == []
         if name == "sources":
             page.get_by_role("textbox", name="Name", exact=True).fill("towns")
