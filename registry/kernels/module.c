@@ -20,6 +20,14 @@ static void release(Arrays *arrays) {
         PyBuffer_Release(&arrays->views[--arrays->count]);
 }
 
+/* None; NULL, with an exception set, where it was not done. */
+static PyObject *finished(Arrays *arrays, int done) {
+    release(arrays);
+    if (!done)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 /* A contiguous array of one kind of number ('f', 'd', 'i' or 'l', which stands for every integer as wide as an
  * address) and of `cells` numbers; NULL with an exception set where it is another. */
 static void *take(Arrays *arrays, PyObject *object, const char *name, char kind, Py_ssize_t cells, int writable) {
@@ -102,10 +110,7 @@ static PyObject *emit(PyObject *module, PyObject *args) {
         if (!done)
             PyErr_NoMemory();
     }
-    release(&arrays);
-    if (!done)
-        return NULL;
-    Py_RETURN_NONE;
+    return finished(&arrays, done);
 }
 
 static int long_enough(const int *lengths, ptrdiff_t sentences, ptrdiff_t tokens) {
@@ -329,10 +334,7 @@ static PyObject *enter(PyObject *module, PyObject *args) {
         if (!done)
             PyErr_NoMemory();
     }
-    release(&arrays);
-    if (!done)
-        return NULL;
-    Py_RETURN_NONE;
+    return finished(&arrays, done);
 }
 
 PyDoc_STRVAR(choose_doc, "choose(name=None) -> name\n\n"
